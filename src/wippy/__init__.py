@@ -1,0 +1,1 @@
+"""wippy: an actor runtime for applications that agents help to write."""
