@@ -1,0 +1,320 @@
+-- Channels and select (spec 03 §5). A channel belongs to one process; the kernel itself feeds some of them (inbox, events,
+-- listened topics, timers).
+--
+-- State `c`: h the handle, cap the capacity, buffered values [first..last] in `c` itself, w the first waiting receiver and
+-- wq those behind it, sq waiting senders, feed the queue an unbuffered kernel channel reads from, closed.
+-- A waiter is a task (plain receive) or a select record `sel` {task, cases, result}; a task has a field `co`, a record none.
+-- Invariant: handing a value over is done with plain stores; whatever it needs was allocated when the waiter parked.
+local S = ...
+local CHANNEL, CASE = S.CHANNEL, S.CASE
+local rawget, type, error, setmetatable = rawget, type, error, setmetatable
+local ready, wake, park = S.ready, S.wake, S.park
+local bad_argument, class_of, content = S.bad_argument, S.class_of, S.content
+
+local methods = {}
+local meta = S.handle_class("channel", methods)
+local case_meta = S.handle_class("channel.case", {})
+
+local function state(v, name)
+  local c = type(v) == "table" and rawget(v, CHANNEL) or nil
+  if not c then bad_argument(1, name, "channel", v, 3) end
+  return c
+end
+
+local function new(cap)
+  local c = { h = false, cap = cap, first = 1, last = 0, w = false, wq = false, sq = false, feed = false, closed = false, case = false }
+  c.h = setmetatable({ [CHANNEL] = c }, meta)
+  return c
+end
+
+-- A queue of waiters or values: {first, last, [i]}.
+local function push(queue, v)
+  local last = queue.last + 1
+  queue[last] = v
+  queue.last = last
+end
+local function pop(queue)
+  local first = queue.first
+  if first > queue.last then return nil end
+  local v = queue[first]
+  queue[first] = nil
+  if first == queue.last then queue.first, queue.last = 1, 0 else queue.first = first + 1 end
+  return v
+end
+local function new_queue() return { first = 1, last = 0 } end
+S.push, S.pop, S.new_queue = push, pop, new_queue
+
+local function add_waiter(c, w)
+  if not c.w then c.w = w return end
+  local wq = c.wq
+  if not wq then
+    wq = new_queue()
+    c.wq = wq
+  end
+  push(wq, w)
+end
+
+-- The waiter whose turn it is, taken off the channel; false when nobody waits. Waiters of ended processes are passed over.
+local function take_waiter(c)
+  while true do
+    local w = c.w
+    if not w then return false end
+    local wq = c.wq
+    c.w = wq and pop(wq) or false
+    local t = w.co and w or w.task
+    if not t.p.dead and (w.co or not w.done) then return w end
+  end
+end
+
+local function drop_waiter(c, w)
+  if c.w == w then
+    local wq = c.wq
+    c.w = wq and pop(wq) or false
+    return
+  end
+  local wq = c.wq
+  if not wq then return end
+  local kept = wq.first
+  for i = wq.first, wq.last do
+    local x = wq[i]
+    if x ~= w then
+      wq[kept] = x
+      kept = kept + 1
+    end
+  end
+  for i = kept, wq.last do wq[i] = nil end
+  wq.last = kept - 1
+  if kept == wq.first then wq.first, wq.last = 1, 0 end
+end
+
+local function drop_sender(c, sel)
+  local sq = c.sq
+  if not sq then return end
+  local kept = sq.first
+  for i = sq.first, sq.last do
+    local x = sq[i]
+    if x.task ~= sel then
+      sq[kept] = x
+      kept = kept + 1
+    end
+  end
+  for i = kept, sq.last do sq[i] = nil end
+  sq.last = kept - 1
+end
+
+-- The other cases of a select that has been decided are withdrawn.
+local function withdraw(sel, decided)
+  local cases = sel.cases
+  for i = 1, cases.n do
+    local case = cases[i]
+    local c = case.channel
+    if case.send then drop_sender(c, sel) elseif c ~= decided then drop_waiter(c, sel) end
+  end
+end
+
+local function decide(sel, c, v, ok)
+  sel.done = true
+  withdraw(sel, c)
+  local result = sel.result
+  result.channel, result.value, result.ok = c.h, v, ok
+  wake(sel.task, result)
+end
+
+-- Hands `v` to a waiting receiver. False when nobody waits.
+local function give(c, v, ok)
+  local w = take_waiter(c)
+  if not w then return false end
+  if w.co then
+    w.a, w.b = v, ok
+    ready(w)
+  else
+    decide(w, c, v, ok)
+  end
+  return true
+end
+
+-- The next waiting sender, as {task, value}; one that was part of a select has it decided.
+local function take_sender(c)
+  local sq = c.sq
+  if not sq then return nil end
+  while true do
+    local s = pop(sq)
+    if not s then return nil end
+    local w = s.task
+    local t = w.co and w or w.task
+    if not t.p.dead and (w.co or not w.done) then
+      if w.co then wake(w, true) else decide(w, c, nil, true) end
+      return s
+    end
+  end
+end
+
+-- Takes a value if one is there: found, value, ok.
+local function take(c)
+  local feed = c.feed
+  if feed and feed.first <= feed.last then
+    return true, pop(feed), true
+  end
+  if c.first <= c.last then
+    local v = pop(c)
+    local s = take_sender(c)
+    if s then push(c, s.value) end
+    return true, v, true
+  end
+  local s = take_sender(c)
+  if s then return true, s.value, true end
+  if c.closed then return true, nil, false end
+  return false
+end
+
+-- From the kernel: never blocks; beyond the capacity the value is dropped (timers) or kept (everything else).
+function S.offer(c, v, drop)
+  if c.closed then return false end
+  if give(c, v, true) then return true end
+  if drop and c.last - c.first + 1 >= c.cap then return false end
+  push(c, v)
+  return true
+end
+
+function S.close_channel(c)
+  if c.closed then return end
+  c.closed = true
+  while c.w do
+    if not give(c, nil, false) then break end
+  end
+  local sq = c.sq
+  if not sq then return end
+  local err = S.failure("Internal", "send on closed channel")
+  while true do
+    local s = pop(sq)
+    if not s then break end
+    local w = s.task
+    if w.co then wake(w, nil, err)
+    elseif not w.done then
+      w.done = true
+      withdraw(w, c)
+      wake(w.task, nil, err)
+    end
+  end
+end
+
+function methods:send(v)
+  local c = state(self, "send")
+  if c.closed then error("send on closed channel", 2) end
+  if give(c, v, true) then
+    S.give_turn()
+    return true
+  end
+  if c.last - c.first + 1 < c.cap then
+    push(c, v)
+    return true
+  end
+  local sq = c.sq
+  if not sq then
+    sq = new_queue()
+    c.sq = sq
+  end
+  push(sq, { task = S.task, value = v })
+  return park()
+end
+
+function methods:receive()
+  local c = state(self, "receive")
+  local feed = c.feed
+  if feed and feed.first <= feed.last then return pop(feed), true end
+  local found, v, ok = take(c)
+  if found then return v, ok end
+  if S.cur.noy or S.cur.booting then park() end
+  add_waiter(c, S.task)
+  return park()
+end
+
+function methods:close() S.close_channel(state(self, "close")) end
+
+function methods:case_receive()
+  local c = state(self, "case_receive")
+  local case = c.case
+  if not case then
+    case = setmetatable({ [CASE] = { channel = c, send = false, value = nil } }, case_meta)
+    c.case = case
+  end
+  return case
+end
+
+function methods:case_send(v)
+  local c = state(self, "case_send")
+  return setmetatable({ [CASE] = { channel = c, send = true, value = v } }, case_meta)
+end
+
+-- The case records of a select's argument, in order; entries that are not cases are ignored.
+local function cases_of(list)
+  local real = content(list)
+  local out, n = {}, 0
+  for i = 1, #real do
+    local item = rawget(real, i)
+    local case = type(item) == "table" and rawget(item, CASE) or nil
+    if case then
+      n = n + 1
+      out[n] = case
+    end
+  end
+  out.n = n
+  return out
+end
+
+local function ready_case(cases)
+  for i = 1, cases.n do
+    local case = cases[i]
+    local c = case.channel
+    if case.send then
+      if not c.closed then
+        if give(c, case.value, true) then return { channel = c.h, ok = true } end
+        if c.last - c.first + 1 < c.cap then
+          push(c, case.value)
+          return { channel = c.h, ok = true }
+        end
+      end
+    else
+      local found, v, ok = take(c)
+      if found then return { channel = c.h, value = v, ok = ok } end
+    end
+  end
+  return nil
+end
+
+local module = {}
+
+function module.new(cap)
+  cap = S.int(cap, 0)
+  if cap < 0 then cap = 0 end
+  return new(cap).h
+end
+
+function module.select(list, default)
+  if type(list) ~= "table" or class_of(list) == "handle" then bad_argument(1, "select", "table", list) end
+  local cases = cases_of(list)
+  local result = ready_case(cases)
+  if result then return result end
+  if default == true or rawget(content(list), "default") == true then return { default = true, ok = true } end
+  local p = S.cur
+  if p.noy or p.booting then park() end
+  local t = S.task
+  local sel = { task = t, cases = cases, done = false, result = { channel = false, value = false, ok = false } }
+  for i = 1, cases.n do
+    local case = cases[i]
+    local c = case.channel
+    if case.send then
+      if not c.sq then c.sq = new_queue() end
+      push(c.sq, { task = sel, value = case.value })
+    else
+      add_waiter(c, sel)
+    end
+  end
+  if cases.n > 0 then return park() end
+  p.stuck = p.stuck + 1
+  return park()
+end
+
+meta.__tostring = function() return "channel{}" end
+S.new_channel, S.channel_state = new, function(v) return type(v) == "table" and rawget(v, CHANNEL) or nil end
+S.base.channel = S.library(module)

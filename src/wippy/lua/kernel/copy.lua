@@ -1,0 +1,87 @@
+-- Deep copies for everything that crosses a boundary inside the shard (spec 03 §4): data only. Functions, threads and
+-- handles become nil, error objects are shared (they are immutable), metatables stay behind, cycles are kept.
+local S = ...
+local CLASS, FROZEN, LIBRARY, ERROR = S.CLASS, S.FROZEN, S.LIBRARY, S.ERROR
+local type, next, rawget, error, getmetatable = type, next, rawget, error, debug.getmetatable
+
+-- "handle", "frozen", "library" or nil: what kind of kernel table this is.
+local function class_of(t)
+  local mt = getmetatable(t)
+  return mt and rawget(mt, CLASS) or nil
+end
+
+-- The table that holds the content: frozen tables and libraries keep it behind a proxy.
+local function content(t)
+  local class = class_of(t)
+  if not class then return t end
+  return rawget(t, FROZEN) or rawget(t, LIBRARY) or t
+end
+
+local DEPTH = S.limits.depth
+local deep
+
+local function item(v, seen, depth)
+  local t = type(v)
+  if t == "table" then return deep(v, seen, depth) end
+  if t == "function" or t == "thread" or t == "userdata" then return nil end
+  return v
+end
+
+function deep(t, seen, depth)
+  local mt = getmetatable(t)
+  if mt then
+    local class = rawget(mt, CLASS)
+    if class == "handle" then
+      if rawget(t, ERROR) then return t end
+      return nil
+    elseif class then
+      t = content(t)
+    end
+  end
+  local known = seen[t]
+  if known then return known end
+  if depth > DEPTH then error("value is nested too deep to be copied (limit " .. DEPTH .. ")", 0) end
+  local out = {}
+  seen[t] = out
+  for k, v in next, t do
+    local key, value = item(k, seen, depth + 1), item(v, seen, depth + 1)
+    if key ~= nil then out[key] = value end
+  end
+  return out
+end
+
+-- The common message is a small table of scalars: copied without a table of what has been seen.
+function S.copy(v)
+  local t = type(v)
+  if t ~= "table" then
+    if t == "function" or t == "thread" or t == "userdata" then return nil end
+    return v
+  end
+  if getmetatable(v) then return deep(v, {}, 0) end
+  local out = {}
+  for k, x in next, v do
+    local tx, tk = type(x), type(k)
+    if tx == "table" or tk == "table" or tx == "function" or tk == "function" or tx == "thread" or tx == "userdata"
+      or tk == "thread" or tk == "userdata" then
+      return deep(v, {}, 0)
+    end
+    out[k] = x
+  end
+  return out
+end
+
+local copy = S.copy
+-- Copies an argument list that was packed as {n = count, ...}, in place. Sharing between arguments is not kept.
+function S.copy_args(list)
+  for i = 1, list.n do
+    local v = list[i]
+    local t = type(v)
+    if t == "table" or t == "function" or t == "thread" or t == "userdata" then list[i] = copy(v) end
+  end
+  return list
+end
+
+-- For kernel code only: a guest that held the raw `next` could list a handle's private keys.
+function S.raw_pairs(t) return next, content(t), nil end
+function S.raw_index(t, k) return rawget(content(t), k) end
+S.class_of, S.content = class_of, content

@@ -1,0 +1,126 @@
+-- The guest's `coroutine` library (spec 02 §17): ordinary coroutines whose resumers forward what is meant for the scheduler,
+-- so that a blocking call works at any depth.
+--
+-- Invariants
+-- * A coroutine that is parked in the scheduler is in its process's `busy` set: a sibling that resumed it would be taken
+--   for the scheduler and could forge the answer.
+-- * "Not suspendable" is carried inward: inside a coroutine resumed from a C callback nothing may yield to the scheduler.
+local S = ...
+local KILL, WAIT, SPAWN, TURN = S.KILL, S.WAIT, S.SPAWN, S.TURN
+local co_create, co_resume, co_yield, co_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
+local co_running, isyieldable = coroutine.running, coroutine.isyieldable
+local type, error = type, error
+local tags, settle = S.tags, S.settle
+
+local C = {}
+
+local function own_busy(p)
+  local own = S.own(p)
+  local busy = own.busy
+  if not busy then
+    busy = {}
+    own.busy = busy
+  end
+  return busy
+end
+
+local forward
+
+local function forwarded(p, busy, co, ...)
+  busy[co] = nil
+  return forward(p, co, co_resume(co, ...))
+end
+
+function forward(p, co, ok, tag, ...)
+  if ok and tags[tag] then
+    if tag == KILL or p.noy then S.die() end
+    local busy = own_busy(p)
+    busy[co] = true
+    return forwarded(p, busy, co, co_yield(tag, ...))
+  end
+  return ok, tag, ...
+end
+
+local function restored(p, before, ...)
+  p.noy = before
+  return ...
+end
+
+local function resume(co, ...)
+  local p = S.cur
+  local own = p.own
+  if own and own.busy and own.busy[co] then return false, "cannot resume a coroutine that waits for the scheduler" end
+  if p.noy or isyieldable() then return forward(p, co, co_resume(co, ...)) end
+  local before = p.noy
+  p.noy = true
+  return restored(p, before, co_resume(co, ...))
+end
+
+local function check_thread(co, name)
+  if type(co) ~= "thread" then S.bad_argument(1, name, "thread", co, 3) end
+  if S.is_task(co) then error("cannot resume a task of the scheduler", 3) end
+end
+
+function C.create(f)
+  S.check_function(f, 1, "create")
+  return co_create(f)
+end
+
+function C.resume(co, ...)
+  check_thread(co, "resume")
+  if co_status(co) == "dead" then return false, "can not resume a dead thread" end
+  return settle(resume(co, ...))
+end
+
+local function results(ok, e, ...)
+  if ok then return e, ... end
+  error(e, 0)
+end
+function C.wrap(f)
+  S.check_function(f, 1, "wrap")
+  local co = co_create(f)
+  return function(...)
+    if co_status(co) == "dead" then error("can not resume a dead thread", 2) end
+    return results(settle(resume(co, ...)))
+  end
+end
+
+function C.yield(...)
+  if S.task and co_running() == S.task.co then
+    co_yield(TURN)
+    return
+  end
+  return co_yield(...)
+end
+
+function C.status(co)
+  if type(co) ~= "thread" then S.bad_argument(1, "status", "thread", co) end
+  return co_status(co)
+end
+
+function C.running()
+  return (co_running())
+end
+
+-- A new task of the same process: it runs up to its first suspension before spawn returns (spec 03 §5).
+function C.spawn(f)
+  S.check_function(f, 1, "spawn")
+  local t = S.new_task(S.cur, f)
+  if isyieldable() and not S.cur.noy then co_yield(SPAWN, t) else S.ready(t) end
+  return t.co
+end
+
+-- Suspends the running task until somebody wakes it; returns what the waker hands over.
+function S.park()
+  if S.cur.noy or not isyieldable() then error("attempt to yield across a C-call boundary", 0) end
+  if S.cur.booting then error("can not yield from outside of a coroutine", 0) end
+  return co_yield(WAIT)
+end
+
+-- The sibling tasks that are ready run before the caller goes on.
+function S.give_turn()
+  local p = S.cur
+  if p.th and not p.noy and isyieldable() then co_yield(TURN) end
+end
+
+S.base.coroutine = S.library(C)

@@ -1,0 +1,202 @@
+-- Functions: pools of instances, calls, futures (spec 03 §6).
+--
+-- An instance is an environment whose module body has run and the method found in it; it serves one call at a time and is
+-- reused. A call is a process record whose `reply` is the waiting task, a future or a request of the host.
+local S = ...
+local FUTURE = S.FUTURE
+local type, rawget, setmetatable = type, rawget, setmetatable
+local failure, copy_args, new_process, ready = S.failure, S.copy_args, S.new_process, S.ready
+
+local function function_main(p, def, instance, ...)
+  local f = instance.f
+  if not f then
+    p.booting = true
+    instance.env, f = S.instantiate(p, def)
+    p.booting = false
+    instance.f = f
+  end
+  return f(...)
+end
+
+local function start(def, instance, ctx, args, reply, request)
+  local p = new_process(def.id, def.pid_host, ctx)
+  p.env, p.instance, p.reply = instance.env, instance, reply
+  instance.def = def
+  if request then S.own(p).request = request end
+  local n = args.n
+  for i = n, 1, -1 do args[i + 3] = args[i] end
+  args[1], args[2], args[3], args.n = p, def, instance, n + 3
+  local t = S.new_task(p, function_main, args)
+  S.live = S.live + 1
+  ready(t)
+  return p
+end
+
+-- Starts a call, or queues it until an instance is free. Returns the call's process, or nil while it is queued.
+local function begin(def, ctx, args, reply, request)
+  local pool = def.pool
+  local n = pool.idle
+  local instance
+  if n > 0 then
+    instance = pool[n]
+    pool[n] = nil
+    pool.idle = n - 1
+  elseif pool.size < pool.most then
+    instance = { env = false, f = false, def = def }
+    pool.size = pool.size + 1
+  else
+    local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true }
+    S.push(pool.waiting, waiting)
+    return waiting
+  end
+  return start(def, instance, ctx, args, reply, request)
+end
+S.begin_call = begin
+
+-- After a call: the instance serves the next one, unless its code was cut off in the middle or has been replaced.
+function S.return_instance(p)
+  local instance = p.instance
+  p.instance = false
+  local def = instance.def
+  local pool = def.pool
+  if p.killed or not instance.f or pool.closed then
+    pool.size = pool.size - 1
+    if pool.closed then return end
+    instance = { env = false, f = false, def = def }
+    local waiting = S.pop(pool.waiting)
+    if not waiting then return end
+    pool.size = pool.size + 1
+    S.push_front(pool.waiting, waiting)
+  end
+  while true do
+    local waiting = S.pop(pool.waiting)
+    if not waiting then break end
+    if not waiting.dead then
+      local callee = start(def, instance, waiting.ctx, waiting.args, waiting.reply, waiting.request)
+      local t = waiting.reply
+      if t and t.co then t.call = callee end
+      return
+    end
+  end
+  local n = pool.idle + 1
+  pool[n] = instance
+  pool.idle = n
+end
+
+function S.push_front(queue, v)
+  local first = queue.first - 1
+  queue[first] = v
+  queue.first = first
+end
+
+local function target(id)
+  if id == "" then return nil, failure("Invalid", "function ID required") end
+  local def = S.definitions[id]
+  if def and def.pool then return def end
+  local ns, name = string.match(id, "^(.-):(.*)$")
+  if not ns or ns == "" then return nil, failure("Invalid", "namespace required in function ID") end
+  if name == "" then return nil, failure("Invalid", "name required in function ID") end
+  local err
+  def, err = S.definition(id)
+  if not def then
+    if err and S.error_state(err).kind ~= "NotFound" then return nil, err end
+    return nil, failure("NotFound", "no handler registered for target")
+  end
+  if def.pool then return def end
+  if not def.call_host then return nil, failure("NotFound", "no handler registered for target") end
+  return def
+end
+
+-- Starts the target, whatever it is: a function, or a process that has a default host.
+local function launch(def, ctx, args, reply)
+  if def.pool then return begin(def, ctx, args, reply) end
+  local p = S.start_process(def, def.call_host, ctx, args, nil)
+  p.reply = reply
+  return p
+end
+
+-- funcs.call: suspends the caller until the result is there.
+function S.call(id, ctx, args)
+  local def, err = target(id)
+  if not def then return nil, err end
+  if not ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
+  copy_args(args)
+  local t = S.task
+  if S.cur.noy or S.cur.booting then S.park() end
+  t.call = launch(def, ctx, args, t)
+  return S.park()
+end
+
+-- Futures ------------------------------------------------------------------------------------------------------------
+
+local future_methods = {}
+local future_meta = S.handle_class("funcs.Future", future_methods)
+
+local function future_of(v, name)
+  local f = type(v) == "table" and rawget(v, FUTURE) or nil
+  if not f then S.bad_argument(1, name, "future", v, 3) end
+  return f
+end
+
+function S.new_future(owner)
+  local f = { future = true, owner = owner, root = false, callee = false, done = false, canceled = false, value = nil, error = nil, channel = S.new_channel(1) }
+  f.handle = setmetatable({ [FUTURE] = f }, future_meta)
+  return f
+end
+
+function S.complete_future(f, v, e)
+  local own = f.root and f.root.own
+  if own and own.calls and f.callee then own.calls[f.callee] = nil end
+  if f.canceled or f.owner.dead then return end
+  f.value, f.error = v, e
+  if e == nil then S.offer(f.channel, S.new_payload(v)) else S.offer(f.channel, e) end
+  f.done = true
+  S.close_channel(f.channel)
+end
+
+function S.async(id, ctx, args)
+  local def, err = target(id)
+  if not def then return nil, err end
+  if not ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
+  copy_args(args)
+  local p = S.cur
+  local f = S.new_future(p)
+  local callee = launch(def, ctx, args, f)
+  f.callee = callee
+  -- An async of a function lives as long as the root caller does (spec 03 §6).
+  local root = p
+  while root.reply and root.reply.co and not root.reply.p.dead do root = root.reply.p end
+  f.root = root
+  local own = S.own(root)
+  if not own.calls then own.calls = {} end
+  own.calls[callee] = true
+  S.give_turn()
+  return f.handle
+end
+
+function future_methods:response() return future_of(self, "response").channel.h end
+future_methods.channel = future_methods.response
+function future_methods:is_complete() return future_of(self, "is_complete").done end
+function future_methods:is_canceled() return future_of(self, "is_canceled").canceled end
+function future_methods:result()
+  local f = future_of(self, "result")
+  if f.canceled then return nil, failure("Canceled", "canceled") end
+  if not f.done then return nil, nil end
+  if f.error ~= nil then return nil, f.error end
+  return S.new_payload(f.value), nil
+end
+function future_methods:error()
+  local f = future_of(self, "error")
+  if not f.done or f.error == nil then return nil, false end
+  local e = S.error_state(f.error)
+  return S.make_error("Internal", "async call failed: " .. e.message, e.retryable, e.details), true
+end
+function future_methods:cancel()
+  local f = future_of(self, "cancel")
+  if f.done or f.canceled then return true end
+  f.canceled = true
+  S.close_channel(f.channel)
+  local callee = f.callee
+  if callee then S.kill(callee, S.canceled) end
+  return true
+end

@@ -1,0 +1,318 @@
+-- Messages: sending, the inbox, listened topics, events (spec 03 §2.4, §3.5-3.7).
+--
+-- A process has one queue of undelivered messages (`mbox`) that its inbox channel reads from, and one of events (`ebox`).
+-- A message whose topic is listened to goes to that channel when it arrives. Everything is made before the first store
+-- that another process could see.
+local S = ...
+local TOPIC, FROM, DATA, PAYLOADS, VALUE, FORMAT = S.TOPIC, S.FROM, S.DATA, S.PAYLOADS, S.VALUE, S.FORMAT
+local getmetatable = debug.getmetatable
+local rawget, setmetatable, type, select, next, byte = rawget, setmetatable, type, select, next, string.byte
+local copy, ready = S.copy, S.ready
+local bad_argument, failure = S.bad_argument, S.failure
+local push, new_queue, new_channel = S.push, S.new_queue, S.new_channel
+
+-- Payload ------------------------------------------------------------------------------------------------------------
+
+local payload_methods = {}
+local payload_meta = S.handle_class("payload", payload_methods)
+payload_meta.__tostring = function(self) return "payload{format=" .. (rawget(self, FORMAT) or "lua/any") .. "}" end
+
+local function new_payload(v)
+  return setmetatable({ [VALUE] = v }, payload_meta)
+end
+S.new_payload, S.payload_meta = new_payload, payload_meta
+
+local function payload_self(self, name)
+  if getmetatable(self) ~= payload_meta then
+    bad_argument(1, name, "payload", self, 3)
+  end
+  return self
+end
+function payload_methods:data()
+  payload_self(self, "data")
+  return rawget(self, VALUE), nil
+end
+payload_methods.unmarshal = payload_methods.data
+function payload_methods:get_format()
+  payload_self(self, "get_format")
+  return rawget(self, FORMAT) or "lua/any"
+end
+
+-- Message ------------------------------------------------------------------------------------------------------------
+
+local message_methods = {}
+local message_meta = S.handle_class("process.Message", message_methods)
+message_meta.__tostring = function(self) return "process.Message{topic=" .. rawget(self, TOPIC) .. "}" end
+
+local function message_field(self, key, name)
+  local v = type(self) == "table" and rawget(self, TOPIC) and rawget(self, key)
+  if v == nil and not (type(self) == "table" and rawget(self, TOPIC)) then bad_argument(1, name, "message", self, 3) end
+  return v
+end
+function message_methods:topic() return message_field(self, TOPIC, "topic") end
+function message_methods:from() return message_field(self, FROM, "from") end
+function message_methods:payload()
+  local n = message_field(self, PAYLOADS, "payload")
+  if n == nil then return new_payload(rawget(self, DATA)) end
+  if n == 0 then return nil end
+  local out, data = {}, rawget(self, DATA)
+  for i = 1, n do out[i] = new_payload(data[i]) end
+  return out
+end
+
+-- PAYLOADS is absent for the common single payload, else their number; then DATA is a list.
+local function new_message(topic, from, data, n)
+  return setmetatable({ [TOPIC] = topic, [FROM] = from, [DATA] = data, [PAYLOADS] = n }, message_meta)
+end
+
+local function raw_value(m)
+  local n = rawget(m, PAYLOADS)
+  if n == nil then return rawget(m, DATA) end
+  if n == 0 then return nil end
+  return rawget(m, DATA)
+end
+
+-- Finding processes by their PID text ------------------------------------------------------------------------------------
+
+local buckets = {}
+for i = 0, 255 do buckets[i] = {} end
+local HEX = {}
+for i = 0, 15 do HEX[byte(string.format("%x", i))] = i end
+
+-- Two levels, so that no single table grows large enough for its rehash to be felt (kernel notes, item 10).
+local function bucket_of(pid)
+  local a, b = byte(pid, -5, -4)
+  local x, y = HEX[a], HEX[b]
+  if x and y then return buckets[x * 16 + y] end
+  return nil
+end
+local function find_process(pid)
+  local bucket = bucket_of(pid)
+  return bucket and bucket[pid]
+end
+function S.insert_process(pid, p) bucket_of(pid)[pid] = p end
+function S.remove_process(pid) bucket_of(pid)[pid] = nil end
+S.find_process = find_process
+function S.each_process()
+  local i, k = 0, nil
+  return function()
+    while i < 256 do
+      local p
+      k, p = next(buckets[i], k)
+      if k then return p end
+      i = i + 1
+      k = nil
+    end
+    return nil
+  end
+end
+
+-- Delivery ---------------------------------------------------------------------------------------------------------------
+
+local function listened(listener, m)
+  local v
+  if listener.message then v = m else v = raw_value(m) end
+  S.offer(listener.channel, v)
+end
+
+-- Puts a finished message where it belongs: the topic's channel, a waiting inbox, or the queue.
+local function deliver(p, topic, m)
+  local listeners = p.listeners
+  if listeners then
+    local listener = listeners[topic]
+    if listener then return listened(listener, m) end
+  end
+  local inbox = p.inbox
+  if inbox and inbox.w and byte(topic, 1) ~= 64 then
+    local w = inbox.w
+    if w.co and not inbox.wq then
+      inbox.w = false
+      w.a, w.b = m, true
+      return ready(w)
+    end
+    return S.offer(inbox, m)
+  end
+  local mbox = p.mbox
+  if not mbox then
+    mbox = new_queue()
+    p.mbox = mbox
+  end
+  push(mbox, m)
+end
+S.deliver = deliver
+
+local function build(topic, from, n, ...)
+  if n == 1 then return new_message(topic, from, copy((...)), nil) end
+  local list = { ... }
+  for i = 1, n do list[i] = copy(list[i]) end
+  return new_message(topic, from, list, n)
+end
+S.build_message = build
+
+-- A message from the host or another shard; the payloads belong to it already.
+function S.deliver_foreign(p, topic, from, list)
+  if list.n == 1 then deliver(p, topic, new_message(topic, from, list[1], nil))
+  else deliver(p, topic, new_message(topic, from, list, list.n)) end
+end
+
+function S.send(dest, topic, ...)
+  local n = select("#", ...)
+  if topic == nil or dest == nil then
+    if topic == nil and dest ~= nil and n == 0 and type(dest) == "string" then
+      return nil, failure("Invalid", "send requires at least destination and topic arguments")
+    end
+  end
+  if type(dest) ~= "string" then bad_argument(1, "send", "string", dest) end
+  if type(topic) ~= "string" then bad_argument(2, "send", "string", topic) end
+  if byte(topic, 1) == 64 then return nil, failure("Invalid", "cannot send to @ topics") end
+  local cur = S.cur
+  local p = find_process(dest)
+  if not p then
+    local pid, err = S.resolve(dest)
+    if not pid then return nil, err end
+    dest = pid
+    p = find_process(pid)
+    if not p then
+      if cur.ctx.open or S.permitted("process.send", pid) then return S.send_away(pid, topic, n, ...) end
+      return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
+    end
+  end
+  if not cur.ctx.open and not S.permitted("process.send", p.pid) then
+    return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
+  end
+  deliver(p, topic, build(topic, cur.pid or S.pid_of(cur), n, ...))
+  if cur.th then S.give_turn() end
+  return true
+end
+
+-- The channels of a process ------------------------------------------------------------------------------------------
+
+function S.inbox()
+  local p = S.cur
+  local inbox = p.inbox
+  if inbox then return inbox.h end
+  local mbox = p.mbox or new_queue()
+  inbox = new_channel(0)
+  -- Reserved topics wait for a subscription of their own: they never reach the inbox.
+  local kept = new_queue()
+  for i = mbox.first, mbox.last do
+    local m = mbox[i]
+    if byte(rawget(m, TOPIC), 1) == 64 then push(kept, m) end
+  end
+  if kept.last > 0 then
+    local rest = new_queue()
+    for i = mbox.first, mbox.last do
+      local m = mbox[i]
+      if byte(rawget(m, TOPIC), 1) ~= 64 then push(rest, m) end
+    end
+    mbox = rest
+    S.own(p).reserved = kept
+  end
+  p.mbox = mbox
+  inbox.feed = mbox
+  p.inbox = inbox
+  return inbox.h
+end
+
+function S.events()
+  local p = S.cur
+  local events = p.events
+  if events then return events.h end
+  local ebox = p.ebox or new_queue()
+  events = new_channel(0)
+  p.ebox = ebox
+  events.feed = ebox
+  p.events = events
+  return events.h
+end
+
+-- An event table reaches the process: handed over, or kept until somebody reads events().
+function S.notify(p, event)
+  local events = p.events
+  if events and events.w then
+    S.offer(events, event)
+    return
+  end
+  local ebox = p.ebox
+  if not ebox then
+    ebox = new_queue()
+    p.ebox = ebox
+  end
+  push(ebox, event)
+end
+
+local function bind(p, topic, channel, as_message)
+  local listeners = p.listeners
+  if not listeners then
+    listeners = {}
+    p.listeners = listeners
+  end
+  local listener = { channel = channel, message = as_message }
+  listeners[topic] = listener
+  local mbox = p.mbox
+  if not mbox then return end
+  local kept = mbox.first
+  for i = mbox.first, mbox.last do
+    local m = mbox[i]
+    if rawget(m, TOPIC) == topic then
+      listened(listener, m)
+    else
+      mbox[kept] = m
+      kept = kept + 1
+    end
+  end
+  for i = kept, mbox.last do mbox[i] = nil end
+  mbox.last = kept - 1
+end
+
+function S.listen(topic, options)
+  if type(topic) ~= "string" then bad_argument(1, "listen", "string", topic) end
+  if topic == "" then return nil, failure("Invalid", "topic cannot be empty") end
+  if byte(topic, 1) == 64 then return nil, failure("Invalid", "cannot listen to @ topics") end
+  local p = S.cur
+  local known = p.listeners and p.listeners[topic]
+  if known then return known.channel.h end
+  local as_message = type(options) == "table" and S.raw_index(options, "message") == true
+  local channel = new_channel(1)
+  bind(p, topic, channel, as_message)
+  return channel.h
+end
+
+-- What the channel had not handed over yet goes back to the queue, before newer mail.
+local function unbind(p, channel)
+  local found = false
+  for topic, listener in next, p.listeners or {} do
+    if listener.channel == channel then
+      p.listeners[topic] = nil
+      found = true
+    end
+  end
+  return found
+end
+
+function S.unlisten(handle)
+  local channel = S.channel_state(handle)
+  if not channel then bad_argument(1, "unlisten", "channel", handle) end
+  if not unbind(S.cur, channel) then return false, failure("Invalid", "channel is not subscribed") end
+  S.close_channel(channel)
+  return true
+end
+
+function S.base.subscribe(topic, handle)
+  if type(topic) ~= "string" then bad_argument(1, "subscribe", "string", topic) end
+  local channel = S.channel_state(handle)
+  if not channel then bad_argument(2, "subscribe", "channel", handle) end
+  local p = S.cur
+  local known = p.listeners and p.listeners[topic]
+  if known then
+    if known.channel == channel then return true end
+    return nil, failure("AlreadyExists", 'topic "' .. topic .. '" already subscribed')
+  end
+  bind(p, topic, channel, false)
+  return true
+end
+function S.base.unsubscribe(handle)
+  local channel = S.channel_state(handle)
+  if not channel then bad_argument(1, "unsubscribe", "channel", handle) end
+  return unbind(S.cur, channel)
+end

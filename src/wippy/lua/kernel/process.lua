@@ -1,0 +1,240 @@
+-- Processes: records, spawning, completion (spec 03 §2).
+--
+-- A function call is a process too: same record, its own PID (made when first asked for) and mailbox.
+-- Ending happens in two steps. `finish` is plain stores: the process is dead, cannot be found, and stands in the list of the
+-- dying. `bury` tells everybody, step by step, each step safe to repeat after an allocation failure.
+local S = ...
+local setmetatable, type, error, next, rawget = setmetatable, type, error, next, rawget
+local format, co_yield = string.format, coroutine.yield
+local failure, copy = S.failure, S.copy
+local READY = S.READY
+
+S.root = { identity = 0, values = false, open = true }
+
+local function new_process(id, host, ctx)
+  return {
+    pid = false, n = 0, id = id, host = host, ctx = ctx, env = false,
+    next = false, queued = false, th = false, tt = false, pinned = false, main = false, tasks = false, nt = 0, stuck = 0,
+    mbox = false, ebox = false, inbox = false, events = false, listeners = false,
+    relations = false, trap = false, killed = false, dead = false, dnext = false,
+    own = false, booting = false, noy = false, trace = false,
+    reply = false, instance = false, xv = false, xe = false,
+  }
+end
+
+-- Gives a process its number and PID text. Numbers carry the shard, so that a PID tells where its process lives.
+local function pid_of(p)
+  local pid = p.pid
+  if pid then return pid end
+  local n = S.last + 1
+  S.last = n
+  n = n * S.stride + S.shard
+  p.n = n
+  pid = format("{%s%s|0x%05x}", S.node, p.host, n)
+  S.insert_process(pid, p)
+  p.pid = pid
+  return pid
+end
+S.pid_of = pid_of
+
+-- The module body ----------------------------------------------------------------------------------------------------
+
+local function member(chunk, def)
+  if type(chunk) == "function" then return chunk end
+  local f = type(chunk) == "table" and S.class_of(chunk) ~= "handle" and S.raw_index(chunk, def.method) or nil
+  if type(f) == "function" then return f end
+  error(failure("NotFound", 'method "' .. def.method .. '" not found in module'), 0)
+end
+
+local function described(e, prefix)
+  local s = S.error_state(e)
+  if s then return S.make_error(s.kind ~= "" and s.kind or "Internal", prefix .. s.message, s.retryable, s.details) end
+  return S.make_error("Internal", prefix .. S.base.tostring(e), false)
+end
+
+-- Runs libraries and module body of `def` in a fresh environment; returns the environment and the method.
+-- Runs inside a task of the process, so it can be preempted and ended like everything else.
+local function instantiate(p, def)
+  local env = setmetatable({}, def.globals)
+  p.env = env
+  for _, library in next, def.libraries do
+    local ok, v = S.base.pcall(library.factory(env, S.slow))
+    if not ok then error(described(v, "failed to load dependency " .. library.alias .. ": "), 0) end
+    env[library.alias] = v
+  end
+  local ok, chunk = S.base.pcall(def.factory(env, S.slow))
+  if not ok then error(described(chunk, "failed to execute script: "), 0) end
+  return env, member(chunk, def)
+end
+S.instantiate = instantiate
+
+local function process_main(p, def, ...)
+  local _, f = instantiate(p, def)
+  p.booting = false
+  co_yield(READY)
+  return f(...)
+end
+
+-- Called by the scheduler when the module body of a new process has run.
+function S.module_ready(p, t)
+  local spawner = p.own.spawner
+  p.own.spawner = nil
+  if spawner then S.answer(spawner, p.pid, nil) end
+  S.ready(t)
+end
+
+-- Answers whoever waits: a task of this shard, or a request of the host.
+function S.answer(to, v, e)
+  if to.co then
+    to.call = false
+    S.wake(to, v, e)
+  elseif to.future then
+    S.complete_future(to, v, e)
+  elseif to.host then
+    S.reply_host(to.host, v, e)
+  end
+end
+
+-- Makes a process that is about to run its module body. `spawner` is told its PID, or why there is none.
+function S.start_process(def, host, ctx, args, spawner)
+  local p = new_process(def.id, host, ctx)
+  pid_of(p)
+  p.booting = true
+  p.own = { spawner = spawner }
+  args.n = args.n + 2
+  table.move(args, 1, args.n - 2, 3)
+  args[1], args[2] = p, def
+  local t = S.new_task(p, process_main, args)
+  S.live = S.live + 1
+  S.ready(t)
+  return p
+end
+S.new_process = new_process
+
+-- Completion ---------------------------------------------------------------------------------------------------------
+
+-- Plain stores only: cannot fail half way.
+local function finish(p, v, e)
+  if p.dead then return end
+  p.xv, p.xe = v, e
+  p.dead = true
+  p.th, p.tt, p.pinned = false, false, false
+  local tail = S.dying_tail
+  if tail then tail.dnext = p else S.dying = p end
+  S.dying_tail = p
+  S.live = S.live - 1
+end
+
+-- The outcome of a process by what its main returned (spec 03 §2.3).
+function S.complete(p, v, e)
+  if type(e) == "string" then
+    finish(p, nil, S.make_error("Internal", e, false))
+  elseif e ~= nil and S.error_state(e) then
+    finish(p, nil, S.boundary_error(e))
+  else
+    finish(p, copy(v), nil)
+  end
+end
+
+function S.end_killed(p)
+  local reason = p.killed
+  finish(p, nil, S.error_state(reason) and reason or S.failure("Internal", "process terminated"))
+end
+
+-- Ends a process from outside. The one that runs now ends at its next look at the flag.
+function S.kill(p, reason)
+  if p.dead then return end
+  if p.queued_call then
+    p.dead = true
+  elseif S.active == p then
+    p.killed = p.killed or reason
+  else
+    p.killed = reason
+    S.end_killed(p)
+  end
+end
+
+function S.deadlocked(p)
+  if p.own and (next(p.own.ops or {}) or next(p.own.calls or {})) then return end
+  finish(p, nil, S.make_error("Internal", "deadlock: all coroutines blocked with no pending operations (threads=" .. p.nt .. ")", false))
+end
+
+local canceled = S.failure("Canceled", "context canceled")
+S.canceled = canceled
+
+local function stop_calls(p)
+  local function stop(t)
+    local callee = t.call
+    if callee then
+      t.call = false
+      if callee.cancel_op then S.cancel_op(callee) else S.kill(callee, canceled) end
+    end
+  end
+  if p.main then stop(p.main) end
+  for _, t in next, p.tasks or {} do stop(t) end
+end
+
+local function release(p)
+  stop_calls(p)
+  local own = p.own
+  if not own then return end
+  for callee in next, own.calls or {} do
+    own.calls[callee] = nil
+    S.kill(callee, canceled)
+  end
+  S.release_names(p, own)
+  S.release_timers(own)
+  S.release_subscriptions(p, own)
+  S.release_host(p, own)
+end
+
+local function report(p)
+  local e = p.xe
+  if not e or p.booting then return end
+  if p.trace then
+    S.log_failure(p, e, p.trace)
+    p.trace = false
+  end
+end
+
+-- Everything that follows from the end of a process, in the order of spec 03 §2.3.
+function S.bury()
+  while true do
+    local p = S.dying
+    if not p then break end
+    report(p)
+    release(p)
+    if p.booting then
+      local spawner = p.own and p.own.spawner
+      if spawner then
+        p.own.spawner = nil
+        S.answer(spawner, nil, p.xe)
+      end
+      if p.relations then S.forget_relations(p) end
+    elseif p.relations then
+      S.tell_relations(p)
+    end
+    local reply = p.reply
+    if reply then
+      p.reply = false
+      S.answer(reply, p.xv, p.xe)
+    end
+    if p.instance then S.return_instance(p) end
+    if p.pid then S.remove_process(p.pid) end
+    p.env, p.main, p.tasks, p.mbox, p.ebox, p.inbox, p.events, p.listeners, p.own = nil, nil, nil, nil, nil, nil, nil, nil, nil
+    local following = p.dnext
+    S.dying = following
+    if not following then S.dying_tail = false end
+    p.dnext = false
+  end
+end
+
+-- Unhandled failures of guests are logged with the stack they left.
+function S.log_failure(p, e, trace)
+  local lines = {}
+  for i = 1, #trace do
+    local f = trace[i]
+    lines[i] = f.source .. ":" .. f.line .. " in " .. f.name
+  end
+  S.emit_log("error", S.error_state(e).message, { pid = pid_of(p), entry = p.id, kind = S.error_state(e).kind, stack = table.concat(lines, "\n") })
+end

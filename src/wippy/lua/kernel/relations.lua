@@ -1,0 +1,221 @@
+-- Links, monitors, cancel, terminate, names (spec 03 §3.3, §3.7, §3.10, §19). What concerns a process of another shard goes
+-- out as a signal; a question to it (does it exist?) parks the caller until the answer comes back.
+local S = ...
+local type, next, rawget = type, next, rawget
+local failure, find_process, bad_argument = S.failure, S.find_process, S.bad_argument
+local format, match = string.format, string.match
+
+local EXIT, LINK_DOWN, CANCEL = "pid.exit", "pid.link.down", "pid.cancel"
+S.EXIT, S.LINK_DOWN, S.CANCEL = EXIT, LINK_DOWN, CANCEL
+
+local function relations_of(p)
+  local r = p.relations
+  if not r then
+    r = { watchers = {}, links = {}, watching = {} }
+    p.relations = r
+  end
+  return r
+end
+
+local function event(kind, from, v, e)
+  return { kind = kind, from = from, at = S.unix_time(), result = { value = S.copy(v), error = e } }
+end
+
+-- One relation's end reaches `pid`.
+local function exited(pid, from, v, e)
+  local q = find_process(pid)
+  if not q then
+    if S.is_away(pid) then S.signal(pid, "exit", from, v, e) end
+    return
+  end
+  if q.dead or not q.relations then return end
+  if q.relations.watching[from] then
+    S.notify(q, event(EXIT, from, v, e))
+    q.relations.watching[from] = nil
+  end
+end
+
+local linked_failure = S.make_error("Internal", "linked process failed", nil)
+
+local function link_lost(pid, from, v, e)
+  local q = find_process(pid)
+  if not q then
+    if S.is_away(pid) then S.signal(pid, "down", from, v, e) end
+    return
+  end
+  if q.dead or not q.relations or not q.relations.links[from] then return end
+  if e ~= nil then
+    if q.trap then S.notify(q, event(LINK_DOWN, from, v, e)) else S.kill(q, linked_failure) end
+  end
+  q.relations.links[from] = nil
+end
+S.exited, S.link_lost = exited, link_lost
+
+-- Watchers first, then links. A relation is removed only after its event was made: repeating is safe.
+function S.tell_relations(p)
+  local r, from = p.relations, p.pid
+  while true do
+    local watcher = next(r.watchers)
+    if not watcher then break end
+    exited(watcher, from, p.xv, p.xe)
+    r.watchers[watcher] = nil
+  end
+  while true do
+    local peer = next(r.links)
+    if not peer then break end
+    link_lost(peer, from, p.xv, p.xe)
+    r.links[peer] = nil
+  end
+  for target in next, r.watching do
+    local q = find_process(target)
+    if q and q.relations then q.relations.watchers[from] = nil elseif S.is_away(target) then S.signal(target, "unwatch", from) end
+  end
+end
+
+-- A process that never started leaves no trace and causes no event.
+function S.forget_relations(p)
+  local r = p.relations
+  for watcher in next, r.watchers do
+    local q = find_process(watcher)
+    if q and q.relations then q.relations.watching[p.pid] = nil end
+  end
+  for peer in next, r.links do
+    local q = find_process(peer)
+    if q and q.relations then q.relations.links[p.pid] = nil end
+  end
+end
+
+-- Relations, from the target's side. Each answers true, or nil and a text.
+function S.watch(target, watcher)
+  local p = find_process(target)
+  if not p or p.dead then return nil, "pid not registered" end
+  relations_of(p).watchers[watcher] = true
+  return true
+end
+function S.unwatch(target, watcher)
+  local p = find_process(target)
+  if p and p.relations then p.relations.watchers[watcher] = nil end
+end
+function S.join_link(target, peer)
+  local p = find_process(target)
+  if not p or p.dead then return nil, "pid not registered" end
+  relations_of(p).links[peer] = true
+  return true
+end
+function S.drop_link(target, peer)
+  local p = find_process(target)
+  if p and p.relations then p.relations.links[peer] = nil end
+end
+function S.cancel_process(target, from, reason)
+  local p = find_process(target)
+  if not p or p.dead then return nil, "pid not registered" end
+  S.notify(p, { kind = CANCEL, from = from, at = S.unix_time(), reason = reason })
+  return true
+end
+function S.terminate_process(target)
+  local p = find_process(target)
+  if not p or p.dead then return nil, "process not found" end
+  if p.shielded then return true end
+  S.kill(p, S.make_error("Internal", "process terminated", nil))
+  return true
+end
+
+-- Resolving destinations ---------------------------------------------------------------------------------------------
+
+-- The shard number of a PID text on this node; nil when the text is no PID, false when its node is another one.
+local function shard_of(pid)
+  local host, uniq = match(pid, "^{(.-)|(.+)}$")
+  if not host then return nil end
+  local hex = match(uniq, "0x(%x+)$")
+  return hex and (tonumber(hex, 16) & (S.stride - 1)) or -1, host
+end
+function S.is_away(pid)
+  local shard = shard_of(pid)
+  return shard ~= nil and shard ~= S.shard
+end
+
+-- A PID text stays what it is; anything else is looked up as a name.
+function S.resolve(dest)
+  if shard_of(dest) then return dest end
+  local pid = S.lookup_name(dest)
+  if pid then return pid end
+  return nil, failure("NotFound", "could not resolve '" .. dest .. "' as PID or registered name")
+end
+
+local function no_process(pid)
+  local _, host = shard_of(pid)
+  if host and not S.host_known(host) then return failure("NotFound", "host not found") end
+  return failure("NotFound", "process not found")
+end
+S.no_process = no_process
+
+-- A message to a process that is not here: another shard, or nobody.
+function S.send_away(pid, topic, n, ...)
+  local shard = shard_of(pid)
+  if shard == S.shard or shard == -1 then return nil, no_process(pid) end
+  local ok, text = S.ask(pid, "message", S.cur.pid or S.pid_of(S.cur), topic, S.copy_args({ n = n, ... }))
+  if ok then return true end
+  return nil, text == "process not found" and no_process(pid) or failure("NotFound", text)
+end
+
+-- Names: a table of this shard's own names; with several shards the node decides (S.node_names).
+local names = {}
+function S.lookup_name(name)
+  local p = names[name]
+  if p and not p.dead then return p.pid end
+  if S.node_names then return S.node_names.lookup(name) end
+  return nil
+end
+
+local function own_names(p)
+  local own = S.own(p)
+  local list = own.names
+  if not list then
+    list = {}
+    own.names = list
+  end
+  return list
+end
+
+function S.register_name(name, pid)
+  local p = find_process(pid)
+  local holder = names[name]
+  if holder and not holder.dead then
+    if holder == p then return true end
+    return nil, failure("AlreadyExists", "name already registered")
+  end
+  if not p or p.dead then
+    if S.node_names and S.is_away(pid) then return S.node_names.register(name, pid) end
+    return nil, failure("NotFound", "process not found")
+  end
+  if S.node_names then
+    local ok, err = S.node_names.register(name, pid)
+    if not ok then return nil, err end
+  end
+  own_names(p)[name] = true
+  names[name] = p
+  return true
+end
+
+function S.unregister_name(name)
+  local p = names[name]
+  if not p then
+    return S.node_names and S.node_names.unregister(name) or false
+  end
+  names[name] = nil
+  if p.own and p.own.names then p.own.names[name] = nil end
+  if S.node_names then S.node_names.unregister(name) end
+  return true
+end
+
+function S.release_names(p, own)
+  for name in next, own.names or {} do
+    if names[name] == p then
+      names[name] = nil
+      if S.node_names then S.node_names.unregister(name) end
+    end
+    own.names[name] = nil
+  end
+end
+
+S.relations_of, S.shard_of = relations_of, shard_of

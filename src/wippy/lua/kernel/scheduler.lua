@@ -1,0 +1,297 @@
+-- Processes, tasks and the loop that runs them.
+--
+-- A process owns tasks; the shard owns a queue of ready processes and each process a queue of ready tasks. Both queues are
+-- linked through fields that exist from the start, so that making something ready never allocates.
+-- A process that used up its slice goes behind the others with the preempted task pinned: its siblings never see an
+-- interruption between two suspension points (spec 03 §19.1).
+local S = ...
+local WAIT, TICK, TURN, SPAWN, KILL, READY, DONE = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.KILL, S.READY, S.DONE
+local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
+local isyieldable = coroutine.isyieldable
+local xpcall = xpcall
+local count, unpack = collectgarbage, table.unpack
+local clock = S.clock
+
+-- Marks a process as ready. No allocation, cannot fail.
+local function enqueue(p)
+  if p.queued or p.dead then return end
+  p.queued = true
+  local tail = S.tail
+  if tail then tail.next = p else S.head = p end
+  S.tail = p
+end
+
+local function enqueue_first(p)
+  if p.queued or p.dead then return end
+  p.queued = true
+  local head = S.head
+  p.next = head
+  S.head = p
+  if not head then S.tail = p end
+end
+
+-- Makes a task runnable, behind the other ready tasks of its process. No allocation, cannot fail.
+local function ready(t)
+  local p = t.p
+  if p.dead then return end
+  local last = p.tt
+  if last then last.next = t else p.th = t end
+  p.tt = t
+  if not p.queued then
+    p.queued = true
+    local tail = S.tail
+    if tail then tail.next = p else S.head = p end
+    S.tail = p
+  end
+end
+
+local function ready_first(t)
+  local p = t.p
+  if p.dead then return end
+  t.next = p.th
+  p.th = t
+  if not p.tt then p.tt = t end
+  enqueue(p)
+end
+
+-- Ends a wait: `a` and `b` are what park() returns in the task.
+local function wake(t, a, b)
+  t.a, t.b = a, b
+  ready(t)
+end
+S.enqueue, S.enqueue_first, S.ready, S.wake = enqueue, enqueue_first, ready, wake
+
+-- Rare state of a process: timers, handles, names, outstanding operations, random generator. Made when first needed.
+function S.own(p)
+  local own = p.own
+  if not own then
+    own = {}
+    p.own = own
+  end
+  return own
+end
+
+-- Error values become text in the task itself, with ticks on: a hostile __tostring can hurt nobody else.
+local function failed(e)
+  local p = S.cur
+  if p.killed or e == KILL then S.die() end
+  if e == "not enough memory" then
+    p.killed = S.out_of_memory
+    S.die()
+  end
+  local trace = p.trace
+  p.trace = false
+  if S.error_state(e) then return DONE, nil, S.boundary_error(e), trace end
+  local ok, text = S.base.pcall(S.base.tostring, e)
+  if not ok then text = S.error_text(e) end
+  return DONE, nil, S.make_error("Internal", text, nil), trace
+end
+
+local function traced(e)
+  local p = S.cur
+  if not p.killed then p.trace = S.guest_frames(3) end
+  return e
+end
+
+local function finished(ok, v, e)
+  if ok then return DONE, v, e end
+  return failed(v)
+end
+
+local function body(f, ...)
+  return finished(xpcall(f, traced, ...))
+end
+S.body = body
+
+-- A task of process `p` that will run f(...). `args` is a packed list or nil.
+function S.new_task(p, f, args)
+  local start = args or { n = 0 }
+  local t = { co = false, p = p, next = false, a = false, b = false, start = start, f = f, call = false }
+  t.co = co_create(body)
+  p.nt = p.nt + 1
+  local tasks = p.tasks
+  if tasks then tasks[t.co] = t
+  elseif p.main then
+    tasks = { [t.co] = t, [p.main.co] = p.main }
+    p.tasks = tasks
+  else
+    p.main = t
+  end
+  return t
+end
+
+function S.is_task(co)
+  local p = S.cur
+  if p.tasks then return p.tasks[co] ~= nil end
+  return p.main and p.main.co == co or false
+end
+
+S.out_of_memory = S.make_error("Internal", "not enough memory", false)
+S.too_long = S.make_error("Internal", "computation took too long where it cannot be suspended", false)
+
+-- Ticks ----------------------------------------------------------------------------------------------------------------
+
+local budget = 2000                   -- ticks until the next look at the clock, adapted to what a tick costs
+local mark, began, looked = -1, 0, 0
+
+local function suspend_or_abort(p, now)
+  if isyieldable() and not p.noy then
+    co_yield(TICK)
+    mark, began = S.step, clock()
+    looked = began
+    if p.killed then S.die() end
+  elseif now - began > S.hard then
+    p.killed = S.too_long
+    S.die()
+  end
+end
+
+-- What emitted code calls when its counter runs out; returns the next counter.
+function S.slow()
+  local p = S.cur
+  if p.killed then S.die() end
+  if count("count") * 1024 > S.soft then S.over_memory(p) end
+  local now = clock()
+  if mark ~= S.step then
+    mark, began, looked = S.step, now, now
+    return budget
+  end
+  local spent = now - looked
+  looked = now
+  if spent > 0.0002 then budget = budget > 60 and budget // 2 or 30
+  elseif spent < 0.00005 and budget < 20000 then budget = budget + budget // 2 end
+  if now - began >= S.slice then suspend_or_abort(p, now) end
+  return budget
+end
+
+-- Work done in C on behalf of the running task, in about the unit of a nanosecond.
+local charged = 0
+function S.charge(amount)
+  charged = charged + amount
+  if charged > 200000 then
+    charged = 0
+    S.slow()
+  end
+end
+
+-- The soft limit: collect once, then end the process that runs, unless somebody bigger is known.
+function S.over_memory(p)
+  count("collect")
+  local used = count("count") * 1024
+  if used > S.soft then
+    p.killed = S.out_of_memory
+    S.die()
+  end
+end
+
+-- The loop -------------------------------------------------------------------------------------------------------------
+
+-- An uncaught error in a spawned task fails the whole process; its return values are dropped.
+local function task_result(p, t, v, e, trace)
+  if trace ~= nil then
+    p.trace = trace
+    S.complete(p, nil, e)
+  elseif t == p.main then
+    S.complete(p, v, e)
+  else
+    p.nt = p.nt - 1
+    p.tasks[t.co] = nil
+  end
+end
+
+-- Runs one task of `p` until it suspends. Returns true when it was preempted.
+local function step(p)
+  local t = p.pinned
+  if t then
+    p.pinned = false
+  else
+    t = p.th
+    if not t then return false end
+    local following = t.next
+    p.th = following
+    if not following then p.tt = false end
+    t.next = false
+  end
+  S.cur, S.task, S.active = p, t, p
+  S.step = S.step + 1
+  local ok, tag, v, e, trace
+  local start = t.start
+  if start then
+    t.start = false
+    ok, tag, v, e, trace = co_resume(t.co, t.f, unpack(start, 1, start.n))
+  else
+    local a, b = t.a, t.b
+    t.a, t.b = false, false
+    ok, tag, v, e, trace = co_resume(t.co, a, b)
+  end
+  S.active = false
+  if p.killed then
+    S.end_killed(p)
+    return false
+  end
+  if tag == WAIT then
+    if not p.th then
+      if p.stuck == p.nt then S.deadlocked(p) end
+      return false
+    end
+  elseif tag == TICK then
+    p.pinned = t
+    enqueue(p)
+    return true
+  elseif tag == DONE then
+    task_result(p, t, v, e, trace)
+  elseif tag == SPAWN then
+    ready_first(t)
+    ready_first(v)
+  elseif tag == READY then
+    S.module_ready(p, t)
+  elseif not ok then
+    S.complete(p, nil, S.boundary_error(tag, S.error_text(tag)))
+  else
+    ready(t)                          -- TURN, or a guest's own yield at task level
+  end
+  if p.th and not p.dead then enqueue(p) end
+  return false
+end
+
+-- Runs ready processes for about `seconds`. Returns true when some are left.
+function S.work(seconds)
+  local limit = clock() + seconds
+  local n = 0
+  while true do
+    local p = S.head
+    if not p then break end
+    local following = p.next
+    S.head = following
+    if not following then S.tail = false end
+    p.next, p.queued = false, false
+    if not p.dead then
+      if step(p) then n = 15 end
+    end
+    if S.dying then S.bury() end
+    n = n + 1
+    if n >= 16 then
+      n = 0
+      if clock() > limit then break end
+    end
+  end
+  S.cur, S.task = false, false
+  return S.head ~= false
+end
+
+-- After an allocation failed in kernel code: the process being stepped is ended, everything else goes on.
+function S.recover()
+  local p = S.active
+  S.active = false
+  if p and not p.dead then
+    p.killed = p.killed or S.out_of_memory
+    p.pinned = false
+    S.end_killed(p)
+  end
+  local walk = S.head
+  S.tail = walk
+  while walk do
+    S.tail = walk
+    walk = walk.next
+  end
+end

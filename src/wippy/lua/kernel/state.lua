@@ -1,0 +1,55 @@
+-- The shard's shared state `S`, its private keys and scheduling tags. Loaded first; every other kernel file receives `S`.
+--
+-- Invariants
+-- * Nothing in `S` is reachable from guest code: handles keep their state under the private keys below, which are
+--   tables that no guest ever holds, and every handle's metatable is locked.
+-- * Kernel operations allocate first and then commit with plain stores to fields that exist already, so that an
+--   allocation failure or a stack overflow in the middle leaves every structure as it was.
+-- * Only `S.clock` reads a clock and only `S.seed` is random, so that a workflow shard can replace both.
+
+local os_clock = os.clock
+
+local S = {
+  shard = 0,          -- index of this shard on its node
+  stride = 64,        -- process numbers are k * stride + shard
+  last = 0,           -- k of the newest process
+  node = "",          -- "" on a node without a name, else "name@"
+
+  cur = false,        -- the process whose task runs now
+  task = false,       -- that task
+  active = false,     -- the process being stepped: what an allocation failure in the kernel is blamed on
+  step = 0,           -- counts resumptions
+  head = false,       -- ready processes, linked through `next`
+  tail = false,
+  dying = false,      -- ended processes whose relations are still to be told, linked through `dnext`
+  dying_tail = false,
+  live = 0,
+
+  now = 0,            -- monotonic nanoseconds, set by the host at every run
+  started = 0,
+  slice = 0.0005,     -- seconds a process may run before it goes behind the others
+  hard = 2.0,         -- seconds it may run where it cannot be suspended
+  soft = math.huge,   -- bytes at which the shard looks for a process to blame
+  clock = os_clock,
+
+  strict = false,     -- security.strict_mode
+  limits = { depth = 200 },
+}
+
+-- Private keys: state of a handle lives under the key of its class.
+S.CHANNEL, S.CASE, S.ERROR, S.TOPIC, S.FROM, S.DATA, S.PAYLOADS = {}, {}, {}, {}, {}, {}, {}
+S.VALUE, S.FORMAT, S.FUTURE, S.HANDLE, S.FROZEN, S.LIBRARY = {}, {}, {}, {}, {}, {}
+-- Under this key of a metatable stands the class: "handle" (type() says userdata) or "frozen".
+S.CLASS = {}
+
+-- What a task says to the scheduler when it yields. Guests cannot forge them: they never hold these tables.
+S.WAIT = {}           -- parked: somebody holds the task and will wake it
+S.TICK = {}           -- slice used up: resume this very task first
+S.TURN = {}           -- let the siblings run, then come back
+S.SPAWN = {}          -- a new sibling runs first, then the one that made it
+S.KILL = {}           -- never resume
+S.READY = {}          -- module body has run; the method is about to be called
+S.DONE = {}           -- finished: value, error
+S.tags = { [S.WAIT] = true, [S.TICK] = true, [S.TURN] = true, [S.SPAWN] = true, [S.KILL] = true, [S.READY] = true }
+
+return S

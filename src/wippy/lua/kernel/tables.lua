@@ -1,0 +1,283 @@
+-- The guest's `table`, `math` and `os` libraries (spec 02 §12). Sorting is a stable merge sort in Lua: it can be suspended in
+-- a comparator, is reproducible, and never complains about an inconsistent order. Ranges are bounded.
+local S = ...
+local CLASS, FROZEN = S.CLASS, S.FROZEN
+local type, next, error, tonumber, select, rawget = type, next, error, tonumber, select, rawget
+local raw_setmetatable, getmetatable = setmetatable, debug.getmetatable
+local insert, remove, concat, create = table.insert, table.remove, table.concat, table.create
+local floor, mtype = math.floor, math.type
+local class_of, content, int, bad_argument, number_text = S.class_of, S.content, S.int, S.bad_argument, S.number_text
+local LARGEST = 10000000              -- elements one call may touch
+
+local T = {}
+
+local function readable(t, name)
+  if type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t, 3) end
+  return content(t)
+end
+
+local function writable(t, name, verb)
+  if type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t, 3) end
+  if class_of(t) then error("attempt to " .. verb .. " Immutable table", 3) end
+  return t
+end
+
+function T.insert(t, ...)
+  writable(t, "insert", "insert into")
+  local n = select("#", ...)
+  local size = #t
+  if n == 1 then
+    t[size + 1] = (...)
+    return
+  elseif n ~= 2 then
+    error("wrong number of arguments to 'insert'", 2)
+  end
+  local at, v = ...
+  at = int(at)
+  if at == nil then bad_argument(2, "insert", "number", (...)) end
+  if at >= 1 and at <= size and not getmetatable(t) then
+    S.charge(size - at)
+    insert(t, at, v)
+  elseif at >= 1 and at <= size then
+    for i = size, at, -1 do t[i + 1] = t[i] end
+    t[at] = v
+  else
+    t[at] = v
+  end
+end
+
+function T.remove(t, at)
+  writable(t, "remove", "remove from")
+  local size = #t
+  at = int(at, size)
+  if size == 0 or at < 1 or at > size then
+    return nil
+  end
+  if not getmetatable(t) then
+    S.charge(size - at)
+    return remove(t, at)
+  end
+  local v = t[at]
+  for i = at, size do t[i] = t[i + 1] end
+  return v
+end
+
+function T.concat(t, separator, i, j)
+  local real = readable(t, "concat")
+  local size = #real
+  i, j = int(i, 1), int(j, size)
+  if i < 1 then i = 1 end
+  if j > size then j = size end
+  if i > j then return "" end
+  S.charge(j - i)
+  separator = separator == nil and "" or S.base.tostring(separator)
+  local parts, bytes, n = {}, 0, 0
+  for at = i, j do
+    local v = rawget(real, at)
+    local kind = type(v)
+    if kind == "number" then v = number_text(v)
+    elseif kind ~= "string" then
+      local e = S.error_state(v)
+      if not e then error("invalid value (" .. S.base.type(v) .. ") at index " .. at .. " in table for concat", 2) end
+      v = e.message
+    end
+    n = n + 1
+    parts[n] = v
+    bytes = bytes + #v + #separator
+    if bytes > 64 * 1024 * 1024 then error("resulting string too large", 2) end
+  end
+  return concat(parts, separator)
+end
+
+function T.unpack(...) return S.base.unpack(...) end
+function T.pack(...) return { n = select("#", ...), ... } end
+function T.getn(t) return #readable(t, "getn") end
+
+function T.maxn(t)
+  local largest = 0
+  for k in next, readable(t, "maxn") do
+    if type(k) == "number" and k > largest then largest = k end
+  end
+  return largest
+end
+
+function T.move(a, first, last, at, b)
+  readable(a, "move")
+  b = b or a
+  writable(b, "move", "modify")
+  first, last, at = int(first, 1), int(last, 0), int(at, 1)
+  if last * 1.0 - first >= LARGEST then error("too many elements to move", 2) end
+  if at > last or at <= first or a ~= b then
+    for i = 0, last - first do b[at + i] = a[first + i] end
+  else
+    for i = last - first, 0, -1 do b[at + i] = a[first + i] end
+  end
+  return b
+end
+
+function T.create(sequence, records)
+  sequence, records = int(sequence, 0), int(records, 0)
+  if sequence < 0 or records < 0 or sequence > LARGEST or records > LARGEST then
+    error("bad argument #1 to create (size out of range)", 2)
+  end
+  return create(sequence, records)
+end
+
+local function less_than(a, b) return a < b end
+
+local function insertion(t, first, last, less)
+  for i = first + 1, last do
+    local v = t[i]
+    local j = i - 1
+    while j >= first and less(v, t[j]) do
+      t[j + 1] = t[j]
+      j = j - 1
+    end
+    t[j + 1] = v
+  end
+end
+
+local function merge(from, to, first, middle, last, less)
+  local i, j = first, middle + 1
+  for k = first, last do
+    if i > middle then to[k] = from[j] j = j + 1
+    elseif j > last then to[k] = from[i] i = i + 1
+    elseif less(from[j], from[i]) then to[k] = from[j] j = j + 1
+    else to[k] = from[i] i = i + 1 end
+  end
+end
+
+function T.sort(t, less)
+  writable(t, "sort", "sort")
+  if less ~= nil then S.check_function(less, 2, "sort") end
+  less = less or less_than
+  local size = #t
+  if size > LARGEST then error("array too big", 2) end
+  local from, to = {}, {}
+  for i = 1, size do from[i] = t[i] end
+  local run = 8
+  local charge = S.charge
+  for first = 1, size, run do
+    insertion(from, first, first + run - 1 < size and first + run - 1 or size, less)
+    charge(100)
+  end
+  while run < size do
+    for first = 1, size, run * 2 do
+      local middle = first + run - 1
+      local last = first + run * 2 - 1
+      if last > size then last = size end
+      if middle > last then middle = last end
+      merge(from, to, first, middle, last, less)
+      charge((last - first) * 5)
+    end
+    from, to = to, from
+    run = run * 2
+  end
+  for i = 1, size do t[i] = from[i] end
+end
+
+-- Freezing keeps the identity: the content moves behind the table, which becomes its proxy (spec 02 §18).
+local frozen_meta = { __newindex = function() error("attempt to modify Immutable table", 2) end }
+local function frozen_class(real)
+  return {
+    __index = real, __len = function() return #real end, __newindex = frozen_meta.__newindex,
+    __metatable = false, [CLASS] = "frozen",
+  }
+end
+function T.freeze(t)
+  if type(t) ~= "table" then bad_argument(1, "freeze", "table", t) end
+  if class_of(t) then return t end
+  local real, n = {}, 0
+  for k, v in next, t do
+    real[k] = v
+    n = n + 1
+  end
+  S.charge(n)
+  raw_setmetatable(real, getmetatable(t))
+  local class = frozen_class(real)
+  raw_setmetatable(t, nil)
+  for k in next, real do t[k] = nil end
+  t[FROZEN] = real
+  return raw_setmetatable(t, class)
+end
+function T.isfrozen(t)
+  if type(t) ~= "table" then bad_argument(1, "isfrozen", "table", t) end
+  local class = class_of(t)
+  return class == "frozen" or class == "library"
+end
+
+S.base.table = S.library(T)
+
+local M = {}
+for _, name in ipairs { "abs", "acos", "asin", "ceil", "cos", "deg", "exp", "floor", "max", "min", "rad", "sin", "sqrt", "tan", "ult", "modf" } do
+  M[name] = math[name]
+end
+M.pi, M.maxinteger, M.mininteger = math.pi, math.maxinteger, math.mininteger
+M.huge = 1.7976931348623157e308       -- the largest finite double, as the dialect has it
+function M.type(v)
+  if v == nil then return nil end
+  return mtype(v)
+end
+function M.atan(y, x) return math.atan(y, x or 1) end
+function M.atan2(y, x) return math.atan(y, x) end
+function M.log(x, b) if b then return math.log(x, b) end return math.log(x) end
+function M.log10(x) return math.log(x, 10) end
+function M.pow(x, y) return x ^ y end
+function M.cosh(x) return (math.exp(x) + math.exp(-x)) / 2 end
+function M.sinh(x) return (math.exp(x) - math.exp(-x)) / 2 end
+function M.tanh(x)
+  if x > 20 then return 1.0 elseif x < -20 then return -1.0 end
+  local a, b = math.exp(x), math.exp(-x)
+  return (a - b) / (a + b)
+end
+function M.frexp(x)
+  if x == 0 or x ~= x or x == math.huge or x == -math.huge then return x, 0 end
+  local e = floor(math.log(math.abs(x), 2)) + 1
+  local m = x / 2.0 ^ e
+  if math.abs(m) >= 1 then m, e = m / 2, e + 1 elseif math.abs(m) < 0.5 then m, e = m * 2, e - 1 end
+  return m, e
+end
+function M.ldexp(m, e) return m * 2.0 ^ e end
+function M.fmod(a, b)
+  if b == 0 then return 0.0 / 0.0 end
+  return math.fmod(a, b)
+end
+function M.mod(a, b) return M.fmod(a, b) end
+function M.tointeger(v)
+  if type(v) == "string" then v = tonumber(v) end
+  if type(v) ~= "number" then return nil end
+  return math.tointeger(v)
+end
+
+-- One generator a process (spec kernel notes): xorshift64*, seeded when it is first used.
+local function generator(p)
+  local own = S.own(p)
+  local g = own.random
+  if not g then
+    g = { state = S.seed() | 1 }
+    own.random = g
+  end
+  return g
+end
+local function next_random(g)
+  local x = g.state
+  x = x ~ (x >> 12)
+  x = x ~ (x << 25)
+  x = x ~ (x >> 27)
+  g.state = x
+  return x * 2685821657736338717
+end
+function M.random(low, high)
+  local bits = next_random(generator(S.cur)) >> 11
+  local unit = bits / 9007199254740992.0
+  if low == nil then return unit end
+  low = int(low, 1)
+  if high == nil then low, high = 1, low else high = int(high, 1) end
+  if low > high then error("interval is empty", 2) end
+  local span = high * 1.0 - low + 1
+  return low + floor(unit * span)
+end
+function M.randomseed() end
+
+S.base.math = S.library(M)
+S.math = M

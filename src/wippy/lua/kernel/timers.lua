@@ -1,0 +1,162 @@
+-- Timers: a binary heap by due time (monotonic nanoseconds). An entry that was stopped stays until it is due; when most
+-- entries are stopped the heap is rebuilt.
+local S = ...
+local wake = S.wake
+
+local heap, size, stopped = {}, 0, 0
+local order = 0
+
+local function before(a, b)
+  return a.at < b.at or a.at == b.at and a.order < b.order
+end
+
+local function rise(i)
+  local entry = heap[i]
+  while i > 1 do
+    local parent = i // 2
+    if not before(entry, heap[parent]) then break end
+    heap[i] = heap[parent]
+    i = parent
+  end
+  heap[i] = entry
+end
+
+local function sink(i)
+  local entry = heap[i]
+  while true do
+    local child = i * 2
+    if child > size then break end
+    if child < size and before(heap[child + 1], heap[child]) then child = child + 1 end
+    if not before(heap[child], entry) then break end
+    heap[i] = heap[child]
+    i = child
+  end
+  heap[i] = entry
+end
+
+-- Entries: {at, order, p the owner, one of task | channel | call, period for tickers, live}.
+local function add(entry)
+  order = order + 1
+  entry.order = order
+  entry.live = true
+  heap[size + 1] = entry
+  size = size + 1
+  rise(size)
+  return entry
+end
+
+local function rebuild()
+  local kept, n = {}, 0
+  for i = 1, size do
+    local entry = heap[i]
+    if entry.live and not entry.p.dead then
+      n = n + 1
+      kept[n] = entry
+    else
+      entry.live = false
+    end
+  end
+  heap, size, stopped = kept, n, 0
+  for i = size // 2, 1, -1 do sink(i) end
+end
+
+local function stop(entry)
+  if not entry.live then return false end
+  entry.live = false
+  stopped = stopped + 1
+  if stopped > 1000 and stopped > size // 2 then rebuild() end
+  return true
+end
+
+local function remove_first()
+  heap[1] = heap[size]
+  heap[size] = nil
+  size = size - 1
+  if size > 0 then sink(1) end
+end
+
+local function fire(entry)
+  if entry.task then
+    entry.live = false
+    wake(entry.task)
+  elseif entry.call then
+    entry.live = false
+    entry.call(entry)
+  else
+    local period = entry.period
+    if not period then entry.live = false end
+    S.offer(entry.channel, S.time_now(), true)
+    if not period then S.close_channel(entry.channel) end
+  end
+end
+
+-- Fires everything that is due at `now`; at most `most` entries, the rest at the next turn.
+function S.fire_timers(now)
+  local most = 10000
+  while size > 0 and most > 0 do
+    local entry = heap[1]
+    if not entry.live or entry.p.dead then
+      remove_first()
+      if not entry.live and stopped > 0 then stopped = stopped - 1 end
+    elseif entry.at > now then
+      break
+    else
+      most = most - 1
+      fire(entry)
+      if entry.live then
+        entry.at = entry.at + entry.period
+        if entry.at <= now then entry.at = now + entry.period end
+        order = order + 1
+        entry.order = order
+        sink(1)
+      else
+        remove_first()
+      end
+    end
+  end
+end
+
+-- When the host must come back: nanoseconds, or -1.
+function S.next_timer()
+  while size > 0 do
+    local entry = heap[1]
+    if entry.live and not entry.p.dead then return entry.at end
+    remove_first()
+    if stopped > 0 then stopped = stopped - 1 end
+  end
+  return -1
+end
+
+function S.sleep(nanoseconds)
+  if nanoseconds <= 0 then
+    S.give_turn()
+    return
+  end
+  if S.cur.noy or S.cur.booting then S.park() end
+  add { at = S.now + nanoseconds, p = S.cur, task = S.task }
+  S.park()
+end
+
+-- A channel that receives one Time when the duration is over (and then closes), or one every period.
+function S.start_timer(nanoseconds, period)
+  local channel = S.new_channel(period and 16 or 1)
+  return add { at = S.now + nanoseconds, p = S.cur, channel = channel, period = period }
+end
+
+-- Kernel use: calls `f(entry)` later, on behalf of process `p`.
+function S.call_later(p, nanoseconds, f)
+  return add { at = S.now + nanoseconds, p = p, call = f }
+end
+
+function S.restart_timer(entry, nanoseconds)
+  local was = stop(entry)
+  return was, add { at = S.now + nanoseconds, p = entry.p, channel = entry.channel, period = entry.period }
+end
+S.stop_timer = stop
+
+-- A process's timers die with it: they are passed over when due, and dropped in bulk when they are many.
+function S.release_timers(own)
+  own.timers = nil
+end
+
+function S.timer_count() return size end

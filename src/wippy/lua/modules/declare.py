@@ -1,0 +1,198 @@
+"""How a guest module is declared: once, with typed signatures, permissions and class tags (architecture, "guest module").
+
+    hash = Module("hash", "Digests of byte strings.", classes=("encoding", "security", "deterministic"))
+
+    @hash.function("md5(data: bytes, raw: boolean?) -> string")
+    def md5(data: bytes, raw: bool | None) -> bytes: ...
+
+From the declaration come the guest's function with its argument checks, the way its values cross the boundary, the
+permission check, and the reference page. A function declared `yields=True` is a coroutine function: the guest's task is
+suspended until it is done. An `Error` that the function raises is what the guest receives as `nil, err`; wrapped in
+`Raised` it is raised in the guest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SCALARS = frozenset({"string", "bytes", "number", "integer", "boolean"})
+
+
+class Raised(Exception):
+    """Makes the guest see `error` as a raised error instead of a second return value."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Param(NamedTuple):
+    name: str
+    type: str
+    optional: bool
+
+
+class Signature(NamedTuple):
+    """`name(data: bytes, raw: boolean?) -> string`, taken apart as far as the boundary needs it."""
+
+    name: str
+    params: tuple[Param, ...]
+    variadic: bool
+    returns: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The check made before the function runs: `action` on the argument named `resource` ("" for the empty resource).
+
+    `denial` is the message, with `{resource}`; `kind` its error kind; `raises` whether the guest sees it raised.
+    """
+
+    action: str
+    resource: str = ""
+    denial: str = "not allowed: {action}"
+    kind: str = "PermissionDenied"
+    raises: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    signature: Signature
+    call: Callable[..., Any]
+    yields: bool
+    caller: bool
+    private: bool
+    permission: Permission | None
+    summary: str
+
+    @property
+    def scalar(self) -> bool:
+        """Whether arguments and result cross as they are, without encoding."""
+        kinds = [p.type for p in self.signature.params] + [self.signature.returns]
+        plain = all(kind in SCALARS for kind in kinds) and not self.signature.variadic
+        return plain and not self.yields and not self.caller and self.permission is None
+
+
+@dataclass(slots=True)
+class HandleClass:
+    """Objects of the host that guests hold: `DB`, `Statement`. Methods receive the object first."""
+
+    name: str
+    methods: dict[str, Function] = field(default_factory=dict)
+
+    def method(
+        self,
+        signature: str,
+        *,
+        yields: bool = False,
+        caller: bool = False,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]:
+        def declare(call: F) -> F:
+            parsed = parse_signature(signature)
+            self.methods[parsed.name] = Function(parsed, call, yields, caller, False, permission, _summary(call))
+            return call
+
+        return declare
+
+
+class Module:
+    """A guest module: what `require(name)` gives."""
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        *,
+        classes: tuple[str, ...] = (),
+        source: Path | None = None,
+        constants: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.classes = classes
+        self.source = source
+        self.constants = constants or {}
+        self.functions: dict[str, Function] = {}
+        self.handles: dict[str, HandleClass] = {}
+
+    def function(
+        self,
+        signature: str,
+        *,
+        yields: bool = False,
+        caller: bool = False,
+        private: bool = False,
+        permission: Permission | None = None,
+    ) -> Callable[[F], F]:
+        """Declares a function. Its name may be dotted (`as.int`): a member of a nested table.
+
+        `caller=True`: the implementation receives the `Caller` first. `private=True`: only the module's own Lua source
+        sees it.
+        """
+
+        def declare(call: F) -> F:
+            parsed = parse_signature(signature)
+            self.functions[parsed.name] = Function(parsed, call, yields, caller, private, permission, _summary(call))
+            return call
+
+        return declare
+
+    def handle(self, name: str) -> HandleClass:
+        """Declares a class of handles. The class is named `module.name` in `tostring`."""
+        declared = HandleClass(f"{self.name}.{name}")
+        self.handles[name] = declared
+        return declared
+
+
+_HEAD = re.compile(r"\s*([\w.]+)\s*\(")
+
+
+def parse_signature(text: str) -> Signature:
+    """Takes `name(a: type, b: type?, ...any) -> result` apart."""
+    head = _HEAD.match(text)
+    if head is None:
+        raise ValueError(f"not a signature: {text!r}")
+    close = _closing(text, head.end() - 1)
+    params: list[Param] = []
+    variadic = False
+    for part in _split(text[head.end() : close]):
+        if part.startswith("..."):
+            variadic = True
+            continue
+        name, _, kind = part.partition(":")
+        kind = kind.strip()
+        params.append(Param(name.strip(), kind.removesuffix("?"), kind.endswith("?") or kind in ("any", "unknown")))
+    returns = text[close + 1 :].partition("->")[2].strip()
+    return Signature(head.group(1), tuple(params), variadic, returns, text.strip())
+
+
+def _closing(text: str, opening: int) -> int:
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += (text[at] in "({") - (text[at] in ")}")
+        if depth == 0:
+            return at
+    raise ValueError(f"unbalanced signature: {text!r}")
+
+
+def _split(text: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char in "({<[") - (char in ")}>]")
+        if char == "," and depth == 0:
+            parts.append(text[start:at].strip())
+            start = at + 1
+    last = text[start:].strip()
+    return [*parts, last] if last else parts
+
+
+def _summary(call: Callable[..., Any]) -> str:
+    return (call.__doc__ or "").strip()

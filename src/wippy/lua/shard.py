@@ -1,0 +1,200 @@
+"""A shard: one Lua state with the kernel loaded, and the calls across its boundary.
+
+Rules of the boundary (kernel notes, items 6 and 8):
+* Python pushes only integers, floats, booleans, None and bytes, after making room for them: a push that does not fit
+  into lupa's memory limit would end the OS process.
+* Python calls only the functions of the kernel's interface table, never from inside a primitive, and keeps no other Lua
+  object.
+* A shard belongs to one thread (its scheduler's); other threads post to its inbox.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import lupa.lua55 as lua55
+
+from wippy.lua.bindings import Bindings, failure
+from wippy.lua.wire import encode
+
+log = logging.getLogger("wippy.lua")
+
+KERNEL = Path(__file__).parent / "kernel"
+FILES = (
+    "state", "errors", "copy", "wire", "sandbox", "strings", "patterns", "tables", "scheduler", "coroutines", "channel",
+    "mailbox", "process", "relations", "functions", "timers", "bus", "host", "guest", "os",
+)  # fmt: skip
+
+MIB = 1 << 20
+DEFAULT_MEMORY = 1024 * MIB
+HARD_MARGIN = 64 * MIB
+RESERVE = 256 * 1024
+
+OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED, SPAWN_AWAY = range(1, 10)
+
+
+class Request(NamedTuple):
+    """What the kernel asks of the host: a code above, a number, and two values whose meaning depends on the code."""
+
+    code: int
+    number: int
+    a: Any
+    b: Any
+
+
+class ShardHost(Protocol):
+    """What a shard needs from the node that owns it."""
+
+    bindings: Bindings
+
+    def definition(self, entry_id: str) -> dict[str, Any]: ...
+    def host(self, host_id: str, shard: int) -> dict[str, Any]: ...
+    def identity_open(self, identity: int) -> bool: ...
+    def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool: ...
+
+
+def _deny_attributes(_obj: object, _name: object, _setting: bool) -> object:
+    raise AttributeError("host objects have no attributes here")
+
+
+class Shard:
+    """One Lua state. `memory` is its soft limit in bytes: beyond it the running process is ended."""
+
+    def __init__(self, host: ShardHost, index: int = 0, *, memory: int = DEFAULT_MEMORY, slice_ms: float = 0.5) -> None:
+        self.host = host
+        self.index = index
+        self.inbox: collections.deque[tuple[str, tuple[Any, ...]]] = collections.deque()
+        self.busy = False
+        self.deadline: int | None = None
+        self._hard = memory + HARD_MARGIN
+        self._lua = lua55.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            attribute_filter=_deny_attributes,
+            max_memory=self._hard,
+        )
+        self._interface = _load_kernel(self._lua)
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._configure(memory, slice_ms)
+
+    # Setting up ------------------------------------------------------------------------------------------------------
+
+    def _configure(self, memory: int, slice_ms: float) -> None:
+        host, bindings = self.host, self.host.bindings
+        names = {
+            "module": self._primitive(lambda name: encode(bindings.spec(name.decode()))),
+            "definition": self._primitive(lambda entry: encode(host.definition(entry.decode()))),
+            "host": self._primitive(lambda entry: encode(host.host(entry.decode(), self.index))),
+            "open": self._primitive(host.identity_open),
+            "permitted": self._primitive(self._permitted),
+            "time": self._primitive(time.time_ns),
+            "text": self._primitive(_mapped_text),
+        }
+        table = bindings.primitives
+        index = self.index
+
+        def primitive(number: int, *values: Any) -> tuple[Any, Any]:
+            answer: tuple[Any, Any] = table[number - 1](index, *values)
+            value = answer[1]
+            if value.__class__ is bytes:
+                self._room(len(value))
+            return answer
+
+        seed = secrets.randbits(62)
+        self.call("configure", primitive, encode(names), index, b"", slice_ms / 1000, float(memory), seed)
+
+    def _primitive(self, call: Callable[..., Any]) -> int:
+        def answer(_shard: int, *values: Any) -> tuple[Any, Any]:
+            try:
+                return True, call(*values)
+            except Exception as e:
+                return failure(e)
+
+        return self.host.bindings.add_primitive(answer)
+
+    def _permitted(self, identity: int, action: bytes, resource: bytes, pid: bytes, attributes: bytes) -> bool:
+        from wippy.lua.wire import decode
+
+        extra = decode(attributes)[0] or {}
+        return self.host.permitted(identity, action.decode(), resource.decode("utf-8", "replace"), {**extra, "pid": pid.decode()})
+
+    # Calling the kernel ------------------------------------------------------------------------------------------------
+
+    def _room(self, size: int) -> None:
+        needed = self._lua.get_memory_used() + size + RESERVE
+        self._lua.set_max_memory(needed if needed > self._hard else self._hard)
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Calls a function of the kernel's interface. Only from the shard's own thread, never from a primitive."""
+        function = self._functions.get(name)
+        if function is None:
+            function = self._functions[name] = self._interface[name.encode()]
+        size = 0
+        for value in args:
+            if value.__class__ is bytes:
+                size += len(value)
+        self._room(size)
+        try:
+            return function(*args)
+        except lua55.LuaError as e:
+            log.error("kernel call %s failed: %s", name, e)
+            self._interface[b"recover"]()
+            return None
+
+    def post(self, name: str, *args: Any) -> None:
+        """Queues a call for the shard's next turn. From any thread."""
+        self.inbox.append((name, args))
+
+    def turn(self, now: int, seconds: float) -> Iterator[Request]:
+        """One turn: the inbox, due timers, ready processes for about `seconds`. Yields what the kernel asks for."""
+        inbox = self.inbox
+        while inbox:
+            name, args = inbox.popleft()
+            self.call(name, *args)
+        result = self.call("run", now, seconds)
+        if result is None:
+            self.busy = True
+            return
+        self.busy, deadline, requests = result
+        self.deadline = None if deadline < 0 else deadline
+        while requests > 0:
+            values = self.call("take")
+            if values is None:
+                break
+            yield from (Request(*values[i : i + 4]) for i in range(0, len(values), 4))
+            requests -= len(values)
+
+    @property
+    def memory(self) -> int:
+        """Bytes in use."""
+        return int(self._lua.get_memory_used())
+
+
+def _load_kernel(lua: Any) -> Any:
+    load = lua.execute(b"""
+        python = nil
+        local S
+        return function(name, source)
+          local f = assert(load(source, "=wippy/kernel/" .. name .. ".lua", "t"))
+          if name == "state" then S = f() return S end
+          return f(S)
+        end""")
+    interface = None
+    for name in FILES:
+        value = load(name.encode(), (KERNEL / f"{name}.lua").read_bytes())
+        if name == "host":
+            interface = value
+    return interface
+
+
+def _mapped_text(name: bytes, text: bytes) -> bytes:
+    value = text.decode("utf-8", "surrogateescape")
+    return (value.lower() if name == b"lower" else value.upper()).encode("utf-8", "surrogateescape")

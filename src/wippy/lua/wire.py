@@ -1,0 +1,87 @@
+"""The byte form of values that cross between a shard and the host: MessagePack with extensions (kernel/wire.lua).
+
+Integers and floats keep their subtype, text is `str`, bytes that are no UTF-8 are `bytes`. An `Error` is extension 2, a
+handle of the host extension 3. Everything else that has no data form is refused with Error(Invalid).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from wippy.core.errors import Error, invalid
+
+_ERROR = 2
+_HANDLE = 3
+
+
+class HandleRef(NamedTuple):
+    """A host object as the guest holds it: the number of its class and of the object."""
+
+    handle_class: int
+    number: int
+
+
+class _Handle(msgspec.Struct, array_like=True):
+    handle_class: int
+    number: int
+
+
+def _enc_hook(value: Any) -> Any:
+    if isinstance(value, Error):
+        return msgspec.msgpack.Ext(_ERROR, encode_list([value.kind, value.message, value.retryable, value.details]))
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    raise NotImplementedError(f"a {type(value).__name__} cannot be given to a guest")
+
+
+def _ext_hook(code: int, data: memoryview) -> Any:
+    if code == _ERROR:
+        kind, message, retryable, details = _DECODER.decode(data)
+        return Error(_text(kind), _text(message), retryable, details)
+    if code == _HANDLE:
+        return HandleRef(*_DECODER.decode(data))
+    raise ValueError("a cyclic value cannot leave its process")
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_enc_hook, decimal_format="number")
+_DECODER = msgspec.msgpack.Decoder(ext_hook=_ext_hook)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _wrapped(value: Any) -> Any:
+    """Values that msgspec knows in another sense than we do: handles and times."""
+    if isinstance(value, HandleRef):
+        return msgspec.msgpack.Ext(_HANDLE, _ENCODER.encode([value.handle_class, value.number]))
+    if isinstance(value, datetime.datetime):
+        return value.timestamp()
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """One value for a guest. Raises Error(Invalid) for what has no data form (also integers beyond 64 bits)."""
+    try:
+        return _ENCODER.encode(_wrapped(value))
+    except (NotImplementedError, OverflowError, TypeError, ValueError, RecursionError) as e:
+        raise invalid(f"value cannot be given to a guest: {e}") from None
+
+
+def encode_list(values: Iterable[Any]) -> bytes:
+    """The values of an argument list or of several results."""
+    return encode([_wrapped(v) for v in values])
+
+
+def decode(data: bytes) -> Any:
+    """What a guest sent. Raises Error(Invalid) when it is cyclic or has keys that Python cannot hold."""
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as e:
+        raise invalid(f"value cannot leave its process: {e}") from None

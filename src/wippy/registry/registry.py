@@ -1,0 +1,243 @@
+"""The live registry: current state, versions, and the one way to change it (spec 01 §10, §12, §13)."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from wippy.core.errors import conflict, internal, invalid
+from wippy.core.ids import EntryId
+from wippy.registry.changes import ChangeSet, Create, Delete, Operation, apply_to, build_delta, resolve
+from wippy.registry.decode import ConfigDecoder, no_environment
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import AnyHandler
+from wippy.registry.history import BASELINE, History, Version
+from wippy.registry.ordering import order
+from wippy.registry.placeholders import EnvLookup
+from wippy.registry.state import State
+from wippy.registry.transaction import Environment, Publish, Transaction
+
+log = logging.getLogger("wippy.registry")
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+INTERNAL_KINDS = ("registry.entry", "ns.dependency", "ns.requirement", "ns.definition")
+HANDLER_SECONDS = 30.0
+
+Expander: TypeAlias = Callable[[State, ChangeSet], Awaitable[ChangeSet]]
+"""Adds the operations that directives such as `ns.dependency` stand for (spec 01 §11); they are marked `baseline`."""
+
+
+def _publish_nothing(system: str, kind: str, path: str, data: Any) -> None:
+    pass
+
+
+class Registry:
+    """Everything an application is made of, live.
+
+    To be used from one event loop. Reading (`get`, `find`, `state`) is synchronous and sees the last committed state;
+    changing (`load`, `apply`, `apply_version`) is serialised: one transaction at a time, the others wait their turn.
+    """
+
+    def __init__(
+        self,
+        handlers: Iterable[AnyHandler] = (),
+        *,
+        publish: Publish = _publish_nothing,
+        env: EnvLookup = no_environment,
+        history: History | None = None,
+        internal_kinds: Iterable[str] = INTERNAL_KINDS,
+        expand: Expander | None = None,
+        handler_seconds: float | None = HANDLER_SECONDS,
+    ) -> None:
+        """
+        publish: receives (system, kind, path, data) for every event, in order; must not raise.
+        env: answers `${env:NAME}` and `_env` fields: (name, namespace) -> text or None.
+        handler_seconds: how long one handler call may take (`registry.event_wait_timeout`); None for no limit.
+        """
+        self.history = history if history is not None else History()
+        self._handlers: dict[str, AnyHandler] = {}
+        self._environment = Environment(
+            self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds
+        )
+        self._expand = expand
+        self._state = State()
+        self._live: dict[EntryId, Entry] = {}
+        self._configs: dict[EntryId, msgspec.Struct] = {}
+        self._baseline: State | None = None
+        self._lock = asyncio.Lock()
+        self._changing: asyncio.Task[Any] | None = None
+        self._transactions = 0
+        for handler in handlers:
+            self.register(handler)
+
+    def register(self, handler: AnyHandler) -> None:
+        """Make `handler` responsible for its kind, for operations from now on. Raises Error(Conflict) when taken."""
+        if handler.kind in self._handlers:
+            raise conflict(f"kind {handler.kind} already has a handler")
+        self._handlers[handler.kind] = handler
+
+    def handler(self, kind: str) -> AnyHandler | None:
+        return self._handlers.get(kind)
+
+    # Reading
+
+    @property
+    def state(self) -> State:
+        """The committed entries; an immutable snapshot that knows its version."""
+        return self._state
+
+    @property
+    def version(self) -> Version:
+        return self._state.version
+
+    def get(self, entry_id: EntryId) -> Entry | None:
+        return self._state.get(entry_id)
+
+    def find(self, query: Mapping[str, Any]) -> tuple[Entry, ...]:
+        """The committed entries that fit `query` (spec 01 §14), by id."""
+        return self._state.find(query)
+
+    def live(self, entry_id: EntryId) -> Entry | None:
+        """What the handlers hold now: inside a transaction this includes the operations accepted so far."""
+        return self._live.get(entry_id)
+
+    def decode(self, entry: Entry, config: type[S]) -> S:
+        """The typed config of an entry, placeholders resolved. Raises Error(Invalid)."""
+        return self._environment.decoder.decode(entry, config)
+
+    async def snapshot_at(self, version_id: int) -> State:
+        """The state at a version, baseline included. Raises Error(NotFound), Error(Unavailable) without history."""
+        version = self.history.version(version_id)
+        if version == self.version:
+            return self._state
+        return await self._state_at(version)
+
+    # Changing
+
+    async def load(self, entries: Iterable[Entry]) -> Version:
+        """Boot: bring `entries` to life as version 0, then what a kept history says happened since (spec 01 §10).
+
+        Of several definitions of one id the last one counts. Any rejection rolls everything back and is raised.
+        """
+        async with self._turn():
+            if self._baseline is not None:
+                raise internal("the registry is loaded already")
+            baseline = State(entries)
+            head = await self.history.open()
+            target = dict(baseline)
+            if head != BASELINE:
+                apply_to(target, await self.history.between(BASELINE, head))
+            await self._transact([Create(entry) for entry in target.values()], head)
+            self._baseline = baseline
+            return self.version
+
+    async def apply(self, changes: ChangeSet | Iterable[Operation], *, base: Version | None = None) -> Version:
+        """Apply a change set as one transaction and return the new version.
+
+        When it returns, every effect is live; when it raises, nothing has changed. Errors: Conflict (create of an
+        existing id; retryable when the registry is no longer at `base`), NotFound (missing id or dependency), Invalid
+        (unknown kind, changed kind, bad config), Timeout, or what a handler said. Without operations, or with
+        operations that cancel out, nothing happens. Cancellation rolls back. Must not be called by a handler.
+        """
+        changes = changes if isinstance(changes, ChangeSet) else ChangeSet(changes)
+        async with self._turn():
+            if base is not None and base != self.version:
+                raise conflict("registry changed during apply", retryable=True)
+            resolved = resolve(changes, self._state)
+            if self._expand is not None and len(resolved):
+                resolved = resolve(await self._expand(self._state, resolved), self._state)
+            if not len(resolved):
+                return self.version
+            recorded = ChangeSet(operation for operation in resolved if not operation.baseline)
+            version = self.history.following(self.version) if len(recorded) else self.version
+            await self._transact(resolved.operations, version, recorded)
+            return self.version
+
+    async def apply_version(self, version_id: int) -> Version:
+        """Go to an existing version as one transaction; no new version is made. Errors as in `apply`."""
+        async with self._turn():
+            target = self.history.version(version_id)
+            if target != self.version:
+                path = await self.history.between(self.version, target)
+                resolved = resolve(self._tolerant(path), self._state)
+                if self._expand is not None and len(resolved):
+                    resolved = resolve(await self._expand(self._state, resolved), self._state)
+                await self._transact(resolved.operations, target)
+            return self.version
+
+    # The steps
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """The right to change. A handler that waits for another change would wait for itself: that raises."""
+        task = asyncio.current_task()
+        if self._changing is not None and self._changing is task:
+            raise conflict("the registry cannot be changed from inside one of its own changes")
+        async with self._lock:
+            self._changing = task
+            try:
+                yield
+            finally:
+                self._changing = None
+
+    async def _transact(
+        self, operations: Iterable[Operation], version: Version, recorded: ChangeSet | None = None
+    ) -> None:
+        """Run resolved operations and make `version` current; `recorded` goes to history as that version."""
+        operations = list(operations)
+        self._check_kinds(operations)
+        references = {kind: handler.references for kind, handler in self._handlers.items() if handler.references}
+        ordered = order(operations, references)
+        following = State(_created(operations), version) if not self._state else self._state.after(ordered, version)
+
+        async def record() -> None:
+            if recorded is not None and len(recorded):
+                await self.history.record(version, recorded)
+            elif version != self.version:
+                await self.history.move_head(version)
+            self._state = following
+
+        self._transactions += 1
+        transaction = Transaction(self._transactions, self._environment, self._live, self._configs)
+        await transaction.run(ordered, record)
+
+    def _check_kinds(self, operations: Iterable[Operation]) -> None:
+        """Reject kinds that nobody handles before any handler is called."""
+        unknown = [
+            operation.entry
+            for operation in operations
+            if not isinstance(operation, Delete)
+            and operation.entry.kind not in self._handlers
+            and operation.entry.kind not in self._environment.internal_kinds
+        ]
+        if unknown:
+            lines = [f'{entry.label("kind")}: unknown kind "{entry.kind}"{self._hint(entry.kind)}' for entry in unknown]
+            raise invalid("\n".join(lines), entries=[str(entry.id) for entry in unknown])
+
+    def _hint(self, kind: str) -> str:
+        near = difflib.get_close_matches(kind, [*self._handlers, *self._environment.internal_kinds], n=1)
+        return f', did you mean "{near[0]}"?' if near else ""
+
+    def _tolerant(self, changes: ChangeSet) -> ChangeSet:
+        """History replayed over a baseline that may have changed since: the outcome counts, not the operation."""
+        touched = {operation.id for operation in changes}
+        before = {entry_id: self._state[entry_id] for entry_id in touched if entry_id in self._state}
+        after = dict(before)
+        apply_to(after, changes)
+        return build_delta(before, after)
+
+    async def _state_at(self, version: Version) -> State:
+        entries = dict(self._baseline) if self._baseline is not None else {}
+        apply_to(entries, await self.history.between(BASELINE, version))
+        return State(entries.values(), version)
+
+
+def _created(operations: Iterable[Operation]) -> list[Entry]:
+    return [operation.entry for operation in operations if not isinstance(operation, Delete)]

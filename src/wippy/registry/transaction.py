@@ -1,0 +1,293 @@
+"""One transaction: operations offered to the handlers, postponed, retried, undone (spec 01 §10 steps 3 to 7, §13)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from wippy.core.errors import NOT_FOUND, TIMEOUT, Error, internal, not_found
+from wippy.core.ids import EntryId
+from wippy.registry.changes import Create, Delete, Operation
+from wippy.registry.decode import ConfigDecoder
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import AnyHandler
+from wippy.registry.paths import PathSet, split_path
+
+log = logging.getLogger("wippy.registry")
+
+Publish: TypeAlias = Callable[[str, str, str, Any], None]
+Undo: TypeAlias = Callable[[], Awaitable[None]]
+
+SYSTEM = "registry"
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What transactions of one registry share."""
+
+    handlers: Mapping[str, AnyHandler]
+    internal_kinds: frozenset[str]
+    decoder: ConfigDecoder
+    publish: Publish
+    time_limit: float | None
+
+
+class Transaction:
+    """Runs operations that are already resolved and ordered.
+
+    `live` and `configs` are the registry's own maps: what the handlers hold now. They follow every accepted handler
+    call and every undone one, so after a rollback they are as before.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        environment: Environment,
+        live: dict[EntryId, Entry],
+        configs: dict[EntryId, msgspec.Struct],
+    ) -> None:
+        self._number = number
+        self._environment = environment
+        self._live = live
+        self._configs = configs
+        self._accepted: list[tuple[Operation, list[Undo]]] = []
+        self._touched: dict[str, AnyHandler] = {}
+        self._postponed_reasons: dict[EntryId, Error] = {}
+
+    async def run(self, operations: Sequence[Operation], record: Callable[[], Awaitable[None]]) -> None:
+        """All of `operations`, then the commit hooks, then `record`; or nothing.
+
+        Raises the rejection after everything accepted was undone. Cancellation undoes everything too and is raised
+        when that is done; a second cancellation does not interrupt it.
+        """
+        self._publish("registry.begin", self._path("registry.begin"))
+        try:
+            await self._run_all(operations)
+            await self._commit_handlers()
+            await record()
+        except BaseException:
+            await _uninterrupted(self._roll_back())
+            raise
+        path = self._path("registry.commit")
+        self._publish("registry.commit", path)
+        for kind in self._touched:
+            self._publish("registry.accept", f"{path}/{kind}")
+
+    async def _run_all(self, operations: Sequence[Operation]) -> None:
+        remaining = list(operations)
+        while remaining:
+            postponed = [operation for operation in remaining if not await self._offer(operation)]
+            if len(postponed) == len(remaining):
+                raise self._unresolved(postponed)
+            remaining = postponed
+
+    async def _offer(self, operation: Operation) -> bool:
+        """Run one operation; False when it must be tried again later."""
+        entry, path = _entry_of(operation), str(operation.id)
+        if entry.kind in self._environment.internal_kinds:
+            self._set(operation)
+            self._accepted.append((operation, []))
+            return True
+        self._publish(operation.event, path, entry)
+        steps: list[Undo] = []
+        try:
+            await self._dispatch(operation, entry, steps)
+        except BaseException as error:
+            await _uninterrupted(_undo_all(steps))
+            self._publish("entry.reject", path, error)
+            if not isinstance(error, Error) or not _caused_by_not_found(error):
+                raise
+            self._postponed_reasons[operation.id] = error
+            return False
+        self._accepted.append((operation, steps))
+        self._publish("entry.accept", path)
+        return True
+
+    async def _dispatch(self, operation: Operation, entry: Entry, steps: list[Undo]) -> None:
+        handler = self._environment.handlers[entry.kind]
+        self._touched[entry.kind] = handler
+        if isinstance(operation, Delete):
+            await self._remove(handler, entry, steps)
+            return
+        config = self._environment.decoder.decode(entry, handler.config)
+        self._check_references(handler, entry)
+        if isinstance(operation, Create) or operation.previous is None:
+            await self._add(handler, entry, config, steps)
+        elif handler.splits_update():
+            await self._remove(handler, operation.previous, steps)
+            await self._add(handler, entry, config, steps)
+        else:
+            await self._update(handler, operation.previous, entry, config, steps)
+
+    async def _add(self, handler: AnyHandler, entry: Entry, config: msgspec.Struct, steps: list[Undo]) -> None:
+        await self._call(entry, handler.add(entry, config))
+        self._hold(entry, config)
+
+        async def undo() -> None:
+            self._drop(entry)
+            await handler.remove(entry)
+
+        steps.append(undo)
+
+    async def _remove(self, handler: AnyHandler, entry: Entry, steps: list[Undo]) -> None:
+        await self._call(entry, handler.remove(entry))
+        config = self._configs[entry.id]
+        self._drop(entry)
+
+        async def undo() -> None:
+            self._hold(entry, config)
+            await handler.add(entry, config)
+
+        steps.append(undo)
+
+    async def _update(
+        self, handler: AnyHandler, previous: Entry, entry: Entry, config: msgspec.Struct, steps: list[Undo]
+    ) -> None:
+        await self._call(entry, handler.update(entry, config, previous))
+        old_config = self._configs[previous.id]
+        self._hold(entry, config)
+
+        async def undo() -> None:
+            self._hold(previous, old_config)
+            await handler.update(previous, old_config, entry)
+
+        steps.append(undo)
+
+    async def _call(self, entry: Entry, call: Coroutine[Any, Any, None]) -> None:
+        limit = self._environment.time_limit
+        expiry = asyncio.timeout(limit)
+        try:
+            async with expiry:
+                await call
+        except Error as error:
+            raise entry.failure(error) from error
+        except TimeoutError as error:
+            if expiry.expired():
+                raise Error(TIMEOUT, f"{entry.label()}: no answer from the handler within {limit:g}s") from error
+            raise _unexpected(entry, error) from error
+        except Exception as error:
+            raise _unexpected(entry, error) from error
+
+    def _check_references(self, handler: AnyHandler, entry: Entry) -> None:
+        for path, paths in reference_paths(type(handler)):
+            root, _ = split_path(path)
+            for text in paths.texts(entry.meta if root == "meta" else entry.data):
+                if EntryId.parse(text, entry.id.ns) not in self._live:
+                    missing = EntryId.parse(text, entry.id.ns)
+                    raise not_found(f'{entry.label(path)}: field "{path}": entry not found: {missing}', id=str(missing))
+
+    async def _commit_handlers(self) -> None:
+        for kind, handler in self._touched.items():
+            try:
+                await handler.commit()
+            except Exception as error:
+                failure = error if isinstance(error, Error) else internal(f"{type(error).__name__}: {error}")
+                self._publish("registry.reject", f"{self._path('registry.commit')}/{kind}", failure)
+                raise failure.within(f"commit of {kind}") from error
+
+    async def _roll_back(self) -> None:
+        while self._accepted:
+            operation, steps = self._accepted.pop()
+            await self._compensate(operation, steps)
+        for kind, handler in self._touched.items():
+            try:
+                await handler.discard()
+            except Exception:
+                log.exception("discard failed", extra={"fields": {"kind": kind}})
+        self._publish("registry.discard", self._path("registry.discard"))
+
+    async def _compensate(self, operation: Operation, steps: list[Undo]) -> None:
+        inverse = operation.inverse()
+        if _entry_of(inverse).kind in self._environment.internal_kinds:
+            self._set(inverse)
+            return
+        self._publish(inverse.event, str(inverse.id), _entry_of(inverse))
+        await _undo_all(steps)
+        self._publish("entry.accept", str(inverse.id))
+
+    def _unresolved(self, postponed: Sequence[Operation]) -> Error:
+        ids = [str(operation.id) for operation in postponed]
+        reasons = [str(self._postponed_reasons[operation.id]) for operation in postponed]
+        lines = "".join(f"\n  {reason}" for reason in reasons)
+        return not_found(
+            f"unresolved dependencies after retry: {', '.join(ids)}{lines}",
+            entries=dict(zip(ids, reasons, strict=True)),
+        )
+
+    def _set(self, operation: Operation) -> None:
+        if isinstance(operation, Delete):
+            del self._live[operation.id]
+        else:
+            self._live[operation.id] = operation.entry
+
+    def _hold(self, entry: Entry, config: msgspec.Struct) -> None:
+        self._live[entry.id] = entry
+        self._configs[entry.id] = config
+
+    def _drop(self, entry: Entry) -> None:
+        del self._live[entry.id], self._configs[entry.id]
+
+    def _path(self, kind: str) -> str:
+        return f"registry.tx/{self._number}/{kind}"
+
+    def _publish(self, kind: str, path: str, data: Any = None) -> None:
+        self._environment.publish(SYSTEM, kind, path, data)
+
+
+_reference_paths: dict[type[AnyHandler], tuple[tuple[str, PathSet], ...]] = {}
+
+
+def reference_paths(handler: type[AnyHandler]) -> tuple[tuple[str, PathSet], ...]:
+    """The declared references of a handler class, compiled once."""
+    compiled = _reference_paths.get(handler)
+    if compiled is None:
+        compiled = tuple((path, PathSet([split_path(path)[1]])) for path in handler.references)
+        _reference_paths[handler] = compiled
+    return compiled
+
+
+def _entry_of(operation: Operation) -> Entry:
+    if not isinstance(operation, Delete):
+        return operation.entry
+    if operation.previous is None:
+        raise internal(f"delete of {operation.id} was not resolved")
+    return operation.previous
+
+
+def _caused_by_not_found(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, Error) and error.kind == NOT_FOUND:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _unexpected(entry: Entry, error: Exception) -> Error:
+    log.error("a handler failed unexpectedly", exc_info=error, extra={"fields": {"entry": str(entry.id)}})
+    return internal(f"{entry.label()}: {type(error).__name__}: {error}", entry=str(entry.id))
+
+
+async def _undo_all(steps: list[Undo]) -> None:
+    while steps:
+        undo = steps.pop()
+        try:
+            await undo()
+        except Exception:
+            log.exception("undoing an operation failed; its handler may hold stale resources")
+
+
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` to its end even when the caller is cancelled meanwhile; the cancellation is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
