@@ -388,3 +388,19 @@ def test_history_that_survived_is_replayed_over_the_new_baseline() -> None:
     run(second.apply_version(0))
     run(second.apply(create(free("app:c"))))
     assert second.version.id == 3
+
+
+def test_handlers_may_be_made_when_their_kind_first_appears() -> None:
+    made: list[Recording] = []
+
+    def make() -> Recording:
+        made.append(Recording())
+        return made[-1]
+
+    registry = Registry(kinds={"test.free": make})
+    run(registry.load([]))
+    assert made == []
+    run(registry.apply(create(free("app:a"))))
+    run(registry.apply(create(free("app:b"))))
+    assert len(made) == 1 and len(made[0].resources) == 2
+    assert "did you mean" in str(rejected(registry.apply(create(entry("app:c", "test.fre", {})))))

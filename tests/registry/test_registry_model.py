@@ -64,7 +64,7 @@ def check(registry: Registry, handlers: list[Recording], model: dict[EntryId, En
     assert registry.find({".ns": "app"}) == tuple(registry.state.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(CHANGES, st.integers(0, 3), st.booleans()), max_size=8), st.integers(0, 2**32), st.data())
 def test_state_resources_and_model_always_agree(steps: list[Any], seed: int, data: st.DataObject) -> None:
     dice = random.Random(seed)

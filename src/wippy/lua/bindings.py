@@ -149,6 +149,7 @@ class Bindings:
         }
 
     def _function(self, function: Function, *, method: bool) -> dict[str, Any]:
+        call: Callable[..., Any]
         if function.yields:
             mode, call = "operation", _operation(self, function, method)
         elif function.scalar and not method:

@@ -13,15 +13,15 @@ from __future__ import annotations
 import collections
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import lupa.lua55 as lua55
 
+from wippy.core.clock import Clock
 from wippy.lua.bindings import Bindings, failure
-from wippy.lua.wire import encode
+from wippy.lua.wire import decode, encode
 
 log = logging.getLogger("wippy.lua")
 
@@ -52,6 +52,7 @@ class ShardHost(Protocol):
     """What a shard needs from the node that owns it."""
 
     bindings: Bindings
+    clock: Clock
 
     def definition(self, entry_id: str) -> dict[str, Any]: ...
     def host(self, host_id: str, shard: int) -> dict[str, Any]: ...
@@ -71,6 +72,7 @@ class Shard:
         self.index = index
         self.inbox: collections.deque[tuple[str, tuple[Any, ...]]] = collections.deque()
         self.busy = False
+        self.live = 0
         self.deadline: int | None = None
         self._hard = memory + HARD_MARGIN
         self._lua = lua55.LuaRuntime(
@@ -95,7 +97,7 @@ class Shard:
             "host": self._primitive(lambda entry: encode(host.host(entry.decode(), self.index))),
             "open": self._primitive(host.identity_open),
             "permitted": self._primitive(self._permitted),
-            "time": self._primitive(time.time_ns),
+            "time": self._primitive(host.clock.wall),
             "text": self._primitive(_mapped_text),
         }
         table = bindings.primitives
@@ -121,8 +123,6 @@ class Shard:
         return self.host.bindings.add_primitive(answer)
 
     def _permitted(self, identity: int, action: bytes, resource: bytes, pid: bytes, attributes: bytes) -> bool:
-        from wippy.lua.wire import decode
-
         extra = decode(attributes)[0] or {}
         return self.host.permitted(identity, action.decode(), resource.decode("utf-8", "replace"), {**extra, "pid": pid.decode()})
 
@@ -163,7 +163,7 @@ class Shard:
         if result is None:
             self.busy = True
             return
-        self.busy, deadline, requests = result
+        self.busy, deadline, requests, self.live = result
         self.deadline = None if deadline < 0 else deadline
         while requests > 0:
             values = self.call("take")

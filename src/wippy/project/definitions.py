@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from wippy.core.ids import EntryId
 from wippy.project.problems import Problem, Severity
 from wippy.project.tree import SourceTree, inside
-from wippy.project.yaml import Construction, YamlError, compose, error_at, load_json
+from wippy.project.yaml import Construction, YamlError, compose, compose_json, error_at
 from wippy.registry.entry import Entry, Origin
 
 EXTENSIONS = (".yaml", ".yml", ".json")
@@ -111,10 +111,7 @@ class _DefinitionFile:
         return []
 
     def _root(self) -> Node | None:
-        if not self._path.endswith(".json"):
-            return compose(self._text)
-        load_json(self._text)  # JSON's own rules and messages; the nodes are for the lines
-        return compose(self._text.replace(b"\t", b" "))
+        return compose_json(self._text) if self._path.endswith(".json") else compose(self._text)
 
     def _namespace(self, fields: dict[str, tuple[Node, Node]]) -> str | None:
         """The namespace; None when the file is not a definition file."""

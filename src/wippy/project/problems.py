@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from wippy.core.errors import Error, invalid
+from wippy.core.errors import invalid
 
 Severity: TypeAlias = Literal["error", "warning"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+KeepsFile: TypeAlias = Callable[[str], bool]
 
 SKIPPED_DIRECTORIES = frozenset({"node_modules"})
 _SKIP_BY_ENVIRONMENT = {
@@ -33,14 +35,19 @@ class SourceTree(Protocol):
 class DirectoryTree:
     """A directory on disk.
 
-    Directories called like one of `skip_names`, and the directories `skip_paths`, are not walked. Links to directories
-    are not followed when walking.
+    Directories called like one of `skip_names`, and the directories `skip_paths`, are not walked; files that `keeps`
+    refuses are not listed. Links to directories are not followed when walking.
     """
 
     def __init__(
-        self, root: Path, skip_names: Collection[str] = SKIPPED_DIRECTORIES, skip_paths: Collection[Path] = ()
+        self,
+        root: Path,
+        skip_names: Collection[str] = SKIPPED_DIRECTORIES,
+        skip_paths: Collection[Path] = (),
+        keeps: KeepsFile | None = None,
     ) -> None:
         self.root = root
+        self._keeps = keeps
         self._skip_names = frozenset(skip_names)
         self._skip_paths = frozenset(os.path.abspath(path) for path in skip_paths)
 
@@ -54,7 +61,7 @@ class DirectoryTree:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in self._skip_names and os.path.abspath(entry.path) not in self._skip_paths:
                     yield from self._walk(entry.path, f"{prefix}{entry.name}/")
-            elif entry.is_file():
+            elif entry.is_file() and (self._keeps is None or self._keeps(prefix + entry.name)):
                 yield prefix + entry.name
 
     def read(self, path: str) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 EXTRA_NODES = 1_000_000
@@ -42,6 +42,9 @@ _INTEGER = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|0o?[0-7_]+|0b[01_]+|0|[1-9][0-9_
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 
 
+_SURROGATES = re.compile(rb"((?<!\\)(?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
 class YamlError(Exception):
     """A text that is not a document: what is wrong, and where (from 1; 0 when unknown)."""
 
@@ -52,7 +55,7 @@ class YamlError(Exception):
         self.column = column
 
 
-class _Composer(CParser):  # type: ignore[misc]
+class _Composer(CParser):
     """The C parser with a resolver that only says whether a scalar was written plain."""
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
@@ -80,6 +83,13 @@ def compose(text: str | bytes) -> Node | None:
         raise YamlError(f"{error.reason} at byte {error.position}") from None
     except (RecursionError, ValueError) as error:
         raise YamlError(str(error)) from None
+
+
+def compose_json(text: bytes) -> Node | None:
+    """The root node of a JSON document, for its lines. Raises `YamlError` for what is not JSON."""
+    load_json(text)
+    text = text.replace(b"\t", b" ")  # JSON has no literal tab inside a string
+    return compose(_SURROGATES.sub(_code_point, text))
 
 
 def load(text: str | bytes, *, whole_floats: bool = False) -> Any:
@@ -228,6 +238,12 @@ def plain(text: str) -> Any:
 
 def error_at(node: Node, reason: str) -> YamlError:
     return YamlError(reason, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _code_point(match: re.Match[bytes]) -> bytes:
+    """A surrogate pair as YAML writes it."""
+    point = 0x10000 + ((int(match[2], 16) - 0xD800) << 10) + int(match[3], 16) - 0xDC00
+    return match[1] + b"\\U%08x" % point
 
 
 def _integer(digits: str, text: str) -> Any:

@@ -49,6 +49,7 @@ class Registry:
         self,
         handlers: Iterable[AnyHandler] = (),
         *,
+        kinds: Mapping[str, Callable[[], AnyHandler]] | None = None,
         publish: Publish = _publish_nothing,
         env: EnvLookup = no_environment,
         history: History | None = None,
@@ -57,12 +58,14 @@ class Registry:
         handler_seconds: float | None = HANDLER_SECONDS,
     ) -> None:
         """
+        kinds: handlers that are made when the first entry of their kind is applied.
         publish: receives (system, kind, path, data) for every event, in order; must not raise.
         env: answers `${env:NAME}` and `_env` fields: (name, namespace) -> text or None.
         handler_seconds: how long one handler call may take (`registry.event_wait_timeout`); None for no limit.
         """
         self.history = history if history is not None else History()
         self._handlers: dict[str, AnyHandler] = {}
+        self._kinds = dict(kinds or {})
         self._environment = Environment(
             self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds
         )
@@ -209,7 +212,11 @@ class Registry:
         await transaction.run(ordered, record)
 
     def _check_kinds(self, operations: Iterable[Operation]) -> None:
-        """Reject kinds that nobody handles before any handler is called."""
+        """Reject kinds that nobody handles before any handler is called; make the handlers that are needed."""
+        operations = list(operations)
+        for kind in {operation.entry.kind for operation in operations if not isinstance(operation, Delete)}:
+            if kind not in self._handlers and kind in self._kinds:
+                self.register(self._kinds[kind]())
         unknown = [
             operation.entry
             for operation in operations
@@ -222,7 +229,7 @@ class Registry:
             raise invalid("\n".join(lines), entries=[str(entry.id) for entry in unknown])
 
     def _hint(self, kind: str) -> str:
-        near = difflib.get_close_matches(kind, [*self._handlers, *self._environment.internal_kinds], n=1)
+        near = difflib.get_close_matches(kind, [*self._handlers, *self._kinds, *self._environment.internal_kinds], n=1)
         return f', did you mean "{near[0]}"?' if near else ""
 
     def _tolerant(self, changes: ChangeSet) -> ChangeSet:

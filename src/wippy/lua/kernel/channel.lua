@@ -1,14 +1,16 @@
 -- Channels and select (spec 03 §5). A channel belongs to one process; the kernel itself feeds some of them (inbox, events,
 -- listened topics, timers).
 --
--- State `c`: h the handle, cap the capacity, buffered values [first..last] in `c` itself, w the first waiting receiver and
--- wq those behind it, sq waiting senders, feed the queue an unbuffered kernel channel reads from, closed.
+-- State `c`: h the handle, cap the capacity, buffered values [first..last] in `c` itself, w the first waiting receiver,
+-- feed (the queue an unbuffered kernel channel reads from, which may be `c` itself), closed, and more: {wq the receivers
+-- behind w, sq waiting senders, case the receive case}, made when first needed.
 -- A waiter is a task (plain receive) or a select record `sel` {task, cases, result}; a task has a field `co`, a record none.
 -- Invariant: handing a value over is done with plain stores; whatever it needs was allocated when the waiter parked.
 local S = ...
-local CHANNEL, CASE = S.CHANNEL, S.CASE
-local rawget, type, error, setmetatable = rawget, type, error, setmetatable
-local ready, wake, park = S.ready, S.wake, S.park
+local CHANNEL, CASE, WAIT = S.CHANNEL, S.CASE, S.WAIT
+local co_yield = coroutine.yield
+local rawget, type, error, setmetatable, getmetatable = rawget, type, error, setmetatable, debug.getmetatable
+local ready, wake, park, check_park = S.ready, S.wake, S.park, S.check_park
 local bad_argument, class_of, content = S.bad_argument, S.class_of, S.content
 
 local methods = {}
@@ -16,13 +18,12 @@ local meta = S.handle_class("channel", methods)
 local case_meta = S.handle_class("channel.case", {})
 
 local function state(v, name)
-  local c = type(v) == "table" and rawget(v, CHANNEL) or nil
-  if not c then bad_argument(1, name, "channel", v, 3) end
-  return c
+  if getmetatable(v) ~= meta then bad_argument(1, name, "channel", v, 3) end
+  return v[CHANNEL]
 end
 
 local function new(cap)
-  local c = { h = false, cap = cap, first = 1, last = 0, w = false, wq = false, sq = false, feed = false, closed = false, case = false }
+  local c = { h = false, cap = cap, first = 1, last = 0, w = false, feed = false, closed = false, more = false }
   c.h = setmetatable({ [CHANNEL] = c }, meta)
   return c
 end
@@ -44,14 +45,18 @@ end
 local function new_queue() return { first = 1, last = 0 } end
 S.push, S.pop, S.new_queue = push, pop, new_queue
 
+local function more_of(c)
+  local more = c.more
+  if not more then
+    more = { wq = new_queue(), sq = new_queue(), case = false }
+    c.more = more
+  end
+  return more
+end
+
 local function add_waiter(c, w)
   if not c.w then c.w = w return end
-  local wq = c.wq
-  if not wq then
-    wq = new_queue()
-    c.wq = wq
-  end
-  push(wq, w)
+  push(more_of(c).wq, w)
 end
 
 -- The waiter whose turn it is, taken off the channel; false when nobody waits. Waiters of ended processes are passed over.
@@ -59,21 +64,21 @@ local function take_waiter(c)
   while true do
     local w = c.w
     if not w then return false end
-    local wq = c.wq
-    c.w = wq and pop(wq) or false
+    local more = c.more
+    c.w = more and pop(more.wq) or false
     local t = w.co and w or w.task
     if not t.p.dead and (w.co or not w.done) then return w end
   end
 end
 
 local function drop_waiter(c, w)
+  local more = c.more
   if c.w == w then
-    local wq = c.wq
-    c.w = wq and pop(wq) or false
+    c.w = more and pop(more.wq) or false
     return
   end
-  local wq = c.wq
-  if not wq then return end
+  if not more then return end
+  local wq = more.wq
   local kept = wq.first
   for i = wq.first, wq.last do
     local x = wq[i]
@@ -88,8 +93,8 @@ local function drop_waiter(c, w)
 end
 
 local function drop_sender(c, sel)
-  local sq = c.sq
-  if not sq then return end
+  if not c.more then return end
+  local sq = c.more.sq
   local kept = sq.first
   for i = sq.first, sq.last do
     local x = sq[i]
@@ -135,8 +140,8 @@ end
 
 -- The next waiting sender, as {task, value}; one that was part of a select has it decided.
 local function take_sender(c)
-  local sq = c.sq
-  if not sq then return nil end
+  if not c.more then return nil end
+  local sq = c.more.sq
   while true do
     local s = pop(sq)
     if not s then return nil end
@@ -149,11 +154,14 @@ local function take_sender(c)
   end
 end
 
--- Takes a value if one is there: found, value, ok.
-local function take(c)
+-- Takes a value if one is there: found, value, ok. A fed channel has capacity 0: its queue is seen only by a receiver that
+-- is ready to wait (spec 03 §2.4).
+local function take(c, waiting)
   local feed = c.feed
-  if feed and feed.first <= feed.last then
-    return true, pop(feed), true
+  if feed then
+    if feed.first <= feed.last and waiting then return true, pop(feed), true end
+    if c.closed then return true, nil, false end
+    return false
   end
   if c.first <= c.last then
     local v = pop(c)
@@ -182,8 +190,8 @@ function S.close_channel(c)
   while c.w do
     if not give(c, nil, false) then break end
   end
-  local sq = c.sq
-  if not sq then return end
+  if not c.more then return end
+  local sq = c.more.sq
   local err = S.failure("Internal", "send on closed channel")
   while true do
     local s = pop(sq)
@@ -209,34 +217,43 @@ function methods:send(v)
     push(c, v)
     return true
   end
-  local sq = c.sq
-  if not sq then
-    sq = new_queue()
-    c.sq = sq
-  end
-  push(sq, { task = S.task, value = v })
+  check_park()
+  push(more_of(c).sq, { task = S.task, value = v })
   return park()
 end
 
 function methods:receive()
-  local c = state(self, "receive")
+  if getmetatable(self) ~= meta then bad_argument(1, "receive", "channel", self) end
+  local c = self[CHANNEL]
   local feed = c.feed
-  if feed and feed.first <= feed.last then return pop(feed), true end
-  local found, v, ok = take(c)
-  if found then return v, ok end
-  if S.cur.noy or S.cur.booting then park() end
-  add_waiter(c, S.task)
-  return park()
+  if feed then
+    local first = feed.first
+    if first <= feed.last then
+      local v = feed[first]
+      feed[first] = nil
+      if first == feed.last then feed.first, feed.last = 1, 0 else feed.first = first + 1 end
+      return v, true
+    elseif c.closed then
+      return nil, false
+    end
+  else
+    local found, v, ok = take(c, true)
+    if found then return v, ok end
+  end
+  check_park()
+  if c.w then add_waiter(c, S.task) else c.w = S.task end
+  return co_yield(WAIT)
 end
 
 function methods:close() S.close_channel(state(self, "close")) end
 
 function methods:case_receive()
   local c = state(self, "case_receive")
-  local case = c.case
+  local more = more_of(c)
+  local case = more.case
   if not case then
     case = setmetatable({ [CASE] = { channel = c, send = false, value = nil } }, case_meta)
-    c.case = case
+    more.case = case
   end
   return case
 end
@@ -262,7 +279,7 @@ local function cases_of(list)
   return out
 end
 
-local function ready_case(cases)
+local function ready_case(cases, waiting)
   for i = 1, cases.n do
     local case = cases[i]
     local c = case.channel
@@ -275,7 +292,7 @@ local function ready_case(cases)
         end
       end
     else
-      local found, v, ok = take(c)
+      local found, v, ok = take(c, waiting)
       if found then return { channel = c.h, value = v, ok = ok } end
     end
   end
@@ -293,28 +310,34 @@ end
 function module.select(list, default)
   if type(list) ~= "table" or class_of(list) == "handle" then bad_argument(1, "select", "table", list) end
   local cases = cases_of(list)
-  local result = ready_case(cases)
+  local polling = default == true or rawget(content(list), "default") == true
+  local result = ready_case(cases, not polling)
   if result then return result end
-  if default == true or rawget(content(list), "default") == true then return { default = true, ok = true } end
-  local p = S.cur
-  if p.noy or p.booting then park() end
+  if polling then return { default = true, ok = true } end
+  check_park()
   local t = S.task
   local sel = { task = t, cases = cases, done = false, result = { channel = false, value = false, ok = false } }
   for i = 1, cases.n do
     local case = cases[i]
     local c = case.channel
     if case.send then
-      if not c.sq then c.sq = new_queue() end
-      push(c.sq, { task = sel, value = case.value })
+      push(more_of(c).sq, { task = sel, value = case.value })
     else
       add_waiter(c, sel)
     end
   end
-  if cases.n > 0 then return park() end
-  p.stuck = p.stuck + 1
+  if cases.n == 0 then S.own(S.cur).stuck = (S.own(S.cur).stuck or 0) + 1 end
   return park()
 end
 
 meta.__tostring = function() return "channel{}" end
-S.new_channel, S.channel_state = new, function(v) return type(v) == "table" and rawget(v, CHANNEL) or nil end
+S.new_channel = new
+function S.channel_state(v)
+  return getmetatable(v) == meta and v[CHANNEL] or nil
+end
+
+-- All tasks wait for something that can never come (spec 03 §2.3).
+function S.is_stuck(p)
+  return p.own and p.own.stuck == p.nt
+end
 S.base.channel = S.library(module)

@@ -2,7 +2,7 @@
 -- handles become nil, error objects are shared (they are immutable), metatables stay behind, cycles are kept.
 local S = ...
 local CLASS, FROZEN, LIBRARY, ERROR = S.CLASS, S.FROZEN, S.LIBRARY, S.ERROR
-local type, next, rawget, error, getmetatable = type, next, rawget, error, debug.getmetatable
+local type, next, rawget, error, getmetatable, create = type, next, rawget, error, debug.getmetatable, table.create
 
 -- "handle", "frozen", "library" or nil: what kind of kernel table this is.
 local function class_of(t)
@@ -50,6 +50,10 @@ function deep(t, seen, depth)
   return out
 end
 
+local SCALAR = { string = true, number = true, boolean = true }
+-- Field names seen before: looking one up is a quarter of the price of asking for its type.
+local field_names, field_count = {}, 0
+
 -- The common message is a small table of scalars: copied without a table of what has been seen.
 function S.copy(v)
   local t = type(v)
@@ -58,12 +62,16 @@ function S.copy(v)
     return v
   end
   if getmetatable(v) then return deep(v, {}, 0) end
-  local out = {}
+  local out = create(0, 4)              -- most messages are records of up to four fields: no rehash while they are filled
   for k, x in next, v do
-    local tx, tk = type(x), type(k)
-    if tx == "table" or tk == "table" or tx == "function" or tk == "function" or tx == "thread" or tx == "userdata"
-      or tk == "thread" or tk == "userdata" then
-      return deep(v, {}, 0)
+    if not SCALAR[type(x)] then return deep(v, {}, 0) end
+    if not field_names[k] then
+      local tk = type(k)
+      if not SCALAR[tk] then return deep(v, {}, 0) end
+      if tk == "string" and field_count < 1000 and #k < 32 then
+        field_names[k] = true
+        field_count = field_count + 1
+      end
     end
     out[k] = x
   end

@@ -4,11 +4,12 @@
 -- Invariants
 -- * A coroutine that is parked in the scheduler is in its process's `busy` set: a sibling that resumed it would be taken
 --   for the scheduler and could forge the answer.
--- * "Not suspendable" is carried inward: inside a coroutine resumed from a C callback nothing may yield to the scheduler.
+-- * `p.noy` says that the running task cannot be suspended (a message handler of xpcall runs). It holds inside coroutines
+--   resumed from there too. There is no other C boundary that calls guest code.
 local S = ...
 local KILL, WAIT, SPAWN, TURN = S.KILL, S.WAIT, S.SPAWN, S.TURN
 local co_create, co_resume, co_yield, co_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
-local co_running, isyieldable = coroutine.running, coroutine.isyieldable
+local co_running = coroutine.running
 local type, error = type, error
 local tags, settle = S.tags, S.settle
 
@@ -41,19 +42,11 @@ function forward(p, co, ok, tag, ...)
   return ok, tag, ...
 end
 
-local function restored(p, before, ...)
-  p.noy = before
-  return ...
-end
-
 local function resume(co, ...)
   local p = S.cur
   local own = p.own
   if own and own.busy and own.busy[co] then return false, "cannot resume a coroutine that waits for the scheduler" end
-  if p.noy or isyieldable() then return forward(p, co, co_resume(co, ...)) end
-  local before = p.noy
-  p.noy = true
-  return restored(p, before, co_resume(co, ...))
+  return forward(p, co, co_resume(co, ...))
 end
 
 local function check_thread(co, name)
@@ -106,21 +99,27 @@ end
 function C.spawn(f)
   S.check_function(f, 1, "spawn")
   local t = S.new_task(S.cur, f)
-  if isyieldable() and not S.cur.noy then co_yield(SPAWN, t) else S.ready(t) end
+  if S.cur.noy then S.ready(t) else co_yield(SPAWN, t) end
   return t.co
 end
 
+-- Raises where the running task may not wait: to be called before anything is registered that would wake it.
+local function check_park()
+  local p = S.cur
+  if p.noy then error("attempt to yield across a C-call boundary", 0) end
+  if p.booting then error("can not yield from outside of a coroutine", 0) end
+end
+
 -- Suspends the running task until somebody wakes it; returns what the waker hands over.
-function S.park()
-  if S.cur.noy or not isyieldable() then error("attempt to yield across a C-call boundary", 0) end
-  if S.cur.booting then error("can not yield from outside of a coroutine", 0) end
+local function park()
   return co_yield(WAIT)
 end
+S.check_park, S.park = check_park, park
 
 -- The sibling tasks that are ready run before the caller goes on.
 function S.give_turn()
   local p = S.cur
-  if p.th and not p.noy and isyieldable() then co_yield(TURN) end
+  if p.th and not p.noy and not p.booting then co_yield(TURN) end
 end
 
 S.base.coroutine = S.library(C)

@@ -10,11 +10,13 @@ local methods = {}
 meta.__index = methods
 meta.__newindex = function() error("attempt to modify an error object", 2) end
 
--- The guest frames of the running task, innermost first. Kernel and module sources are named `wippy/...`.
-local function frames(from)
+-- The guest frames of the running task (or of the ended coroutine `co`), innermost first. Kernel and module sources are
+-- named `wippy/...`.
+local function frames(from, co)
   local list, n = {}, 0
   for level = from, from + 40 do
-    local info = getinfo(level, "Sln")
+    local info
+    if co then info = getinfo(co, level - 1, "Sln") else info = getinfo(level, "Sln") end
     if not info then break end
     if info.what ~= "C" and sub(info.short_src, 1, 6) ~= "wippy/" and info.currentline > 0 then
       n = n + 1
@@ -85,6 +87,11 @@ function S.error_text(v)
   if e then return e.message end
   if t == "number" or t == "boolean" or t == "nil" then return tostring(v) end
   return "error object is a " .. t .. " value"
+end
+
+function S.has_tostring(v)
+  local mt = debug.getmetatable(v)
+  return mt ~= nil and rawget(mt, "__tostring") ~= nil
 end
 
 -- A plain error (spec 02 §16) becomes the error object that crosses a boundary.

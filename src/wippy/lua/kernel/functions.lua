@@ -122,7 +122,7 @@ function S.call(id, ctx, args)
   if not ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
   copy_args(args)
   local t = S.task
-  if S.cur.noy or S.cur.booting then S.park() end
+  S.check_park()
   t.call = launch(def, ctx, args, t)
   return S.park()
 end

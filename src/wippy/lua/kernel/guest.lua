@@ -72,7 +72,7 @@ function process.exec(id, host, ...)
   def, err = S.definition(id)
   if not def then return nil, err end
   local p = S.cur
-  if p.noy or p.booting then S.park() end
+  S.check_park()
   local child = S.start_process(def, host, p.ctx, S.copy_args(pack(...)), nil)
   child.reply = S.task
   return S.park()

@@ -59,7 +59,7 @@ end
 local ops, last_op = {}, 0
 local function call_op(index, list)
   local p = S.cur
-  if p.noy or p.booting then S.park() end
+  S.check_park()
   S.pid_of(p)
   local body = encode(false, { n = 5 + list.n, index, p.n, p.ctx.identity, p.id, p.own and p.own.request or 0, unpack(list, 1, list.n) })
   local t = S.task
@@ -341,9 +341,9 @@ function S.spawn(id, host_id, ctx, args, relations)
   if def.pool then return nil, failure("NotFound", "no process definition for " .. id) end
   S.copy_args(args)
   local p = S.cur
-  if p.noy or p.booting then S.park() end
+  S.check_park()
   local spawner = S.task
-  if not host.here then
+  if not host.here or S.live >= host.most then
     return S.spawn_away(id, host_id, ctx, args, relations)
   end
   local child = S.start_process(def, host_id, ctx, args, spawner)
@@ -547,17 +547,27 @@ function interface.cancel_call(number)
   if callee then S.kill(callee, S.canceled) end
 end
 
--- Spawns for the host or for another shard: REPLY gives the PID. `watched`: EXITED follows at the end.
-function interface.spawn(number, id, host, identity, values, args, watched, parent, monitor, link, shielded)
+-- Spawns for the host or for another shard: REPLY gives the PID. `watched`: EXITED follows at the end. A `held` process is
+-- shielded from terminate and waits for go_on() before its method runs.
+function interface.spawn(number, id, host, identity, values, args, watched, parent, monitor, link, held)
   local def, err = S.definition(id)
   if def and def.pool then def, err = nil, failure("NotFound", "no process definition for " .. id) end
   if not def then return S.reply_host(number, nil, err) end
   local ctx = S.context(identity, values and decode(values) or false)
   local p = S.start_process(def, host, ctx, decode_list(args, true), { host = number })
   if watched then p.own.watched = true end
-  if shielded then p.shielded = true end
+  if held then p.own.held, p.shielded = true, true end
   if monitor then S.relations_of(p).watchers[parent] = true end
   if link then S.relations_of(p).links[parent] = true end
+end
+
+function interface.go_on(pid)
+  local p = S.find_process(pid)
+  local t = p and p.own and p.own.held
+  if t then
+    p.own.held = nil
+    S.ready(t)
+  end
 end
 
 function interface.deliver(pid, topic, from, args)
@@ -570,10 +580,27 @@ end
 function interface.signal(text) receive_signal(text) end
 function interface.cancel(pid, from, reason) return S.cancel_process(pid, from, reason) ~= nil end
 function interface.terminate(pid) return S.terminate_process(pid) ~= nil end
-function interface.terminate_all()
-  local reason = S.make_error("Canceled", "scheduler shutdown", false)
-  for p in S.each_process() do S.kill(p, reason) end
+-- The processes of one host: told to stop, ended by force, counted.
+local function of_host(host)
+  local list, n = {}, 0
+  for p in S.each_process() do
+    if p.host == host and not p.dead then
+      n = n + 1
+      list[n] = p
+    end
+  end
+  return list, n
 end
+function interface.cancel_host(host)
+  for _, p in next, of_host(host) do S.cancel_process(p.pid, "{|}", "scheduler shutdown") end
+end
+function interface.terminate_host(host)
+  local reason = S.make_error("Canceled", "scheduler shutdown", false)
+  for _, p in next, of_host(host) do S.kill(p, reason) end
+end
+function interface.host_population(host) return (select(2, of_host(host))) end
+-- Calls a function of this table and answers with its value.
+function interface.ask(number, name, ...) S.reply_host(number, interface[name](...), nil) end
 function interface.publish(system, kind, path, data) S.publish(system, kind, path, data and decode(data) or nil) end
 function interface.bus_outside(on) S.bus_outside = on end
 function interface.invalidate(id) invalidate(id) end
@@ -587,7 +614,8 @@ function interface.memory() return count("count") * 1024 // 1 end
 function interface.collect() count("collect") end
 function interface.live() return S.live end
 
--- One turn: timers, then ready processes for about `seconds`. Returns busy, next deadline, the number of requests, and them.
+-- One turn: timers, then ready processes for about `seconds`. Returns busy, next deadline, how many values of requests wait
+-- to be taken, and the number of live processes.
 local MOST = 100
 function interface.run(now, seconds)
   S.now = now
@@ -595,7 +623,7 @@ function interface.run(now, seconds)
   S.fire_timers(now)
   if S.dying then S.bury() end
   local busy = S.work(seconds)
-  return busy, S.next_timer(), outs
+  return busy, S.next_timer(), outs, S.live
 end
 
 -- Takes up to MOST requests: flat, four values each.

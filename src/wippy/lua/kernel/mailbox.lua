@@ -29,8 +29,8 @@ local function payload_self(self, name)
   return self
 end
 function payload_methods:data()
-  payload_self(self, "data")
-  return rawget(self, VALUE), nil
+  if getmetatable(self) ~= payload_meta then bad_argument(1, "data", "payload", self) end
+  return self[VALUE]
 end
 payload_methods.unmarshal = payload_methods.data
 function payload_methods:get_format()
@@ -44,18 +44,23 @@ local message_methods = {}
 local message_meta = S.handle_class("process.Message", message_methods)
 message_meta.__tostring = function(self) return "process.Message{topic=" .. rawget(self, TOPIC) .. "}" end
 
-local function message_field(self, key, name)
-  local v = type(self) == "table" and rawget(self, TOPIC) and rawget(self, key)
-  if v == nil and not (type(self) == "table" and rawget(self, TOPIC)) then bad_argument(1, name, "message", self, 3) end
-  return v
+local function check_message(v, name)
+  if getmetatable(v) ~= message_meta then bad_argument(1, name, "message", v, 3) end
 end
-function message_methods:topic() return message_field(self, TOPIC, "topic") end
-function message_methods:from() return message_field(self, FROM, "from") end
+function message_methods:topic()
+  check_message(self, "topic")
+  return self[TOPIC]
+end
+function message_methods:from()
+  check_message(self, "from")
+  return self[FROM]
+end
 function message_methods:payload()
-  local n = message_field(self, PAYLOADS, "payload")
-  if n == nil then return new_payload(rawget(self, DATA)) end
+  check_message(self, "payload")
+  local n = self[PAYLOADS]
+  if n == nil then return setmetatable({ [VALUE] = self[DATA] }, payload_meta) end
   if n == 0 then return nil end
-  local out, data = {}, rawget(self, DATA)
+  local out, data = {}, self[DATA]
   for i = 1, n do out[i] = new_payload(data[i]) end
   return out
 end
@@ -86,12 +91,25 @@ local function bucket_of(pid)
   if x and y then return buckets[x * 16 + y] end
   return nil
 end
+-- What was found lately is found again with one look.
+local recent, recent_count = {}, 0
 local function find_process(pid)
+  local p = recent[pid]
+  if p then return p end
   local bucket = bucket_of(pid)
-  return bucket and bucket[pid]
+  p = bucket and bucket[pid]
+  if p then
+    if recent_count >= 4096 then recent, recent_count = {}, 0 end
+    recent[pid] = p
+    recent_count = recent_count + 1
+  end
+  return p
 end
 function S.insert_process(pid, p) bucket_of(pid)[pid] = p end
-function S.remove_process(pid) bucket_of(pid)[pid] = nil end
+function S.remove_process(pid)
+  bucket_of(pid)[pid] = nil
+  recent[pid] = nil
+end
 S.find_process = find_process
 function S.each_process()
   local i, k = 0, nil
@@ -123,9 +141,9 @@ local function deliver(p, topic, m)
     if listener then return listened(listener, m) end
   end
   local inbox = p.inbox
-  if inbox and inbox.w and byte(topic, 1) ~= 64 then
+  if inbox and inbox.w then
     local w = inbox.w
-    if w.co and not inbox.wq then
+    if w.co and not inbox.more then
       inbox.w = false
       w.a, w.b = m, true
       return ready(w)
@@ -142,48 +160,68 @@ end
 S.deliver = deliver
 
 local function build(topic, from, n, ...)
-  if n == 1 then return new_message(topic, from, copy((...)), nil) end
   local list = { ... }
   for i = 1, n do list[i] = copy(list[i]) end
   return new_message(topic, from, list, n)
 end
 S.build_message = build
 
--- A message from the host or another shard; the payloads belong to it already.
+-- A message from the host or another shard; the payloads belong to it already. Only the host may use reserved topics.
 function S.deliver_foreign(p, topic, from, list)
   if list.n == 1 then deliver(p, topic, new_message(topic, from, list[1], nil))
   else deliver(p, topic, new_message(topic, from, list, list.n)) end
 end
 
-function S.send(dest, topic, ...)
+-- Topics that were found to be valid before.
+local topics, topic_count = {}, 0
+local function check_topic(topic)
+  if type(topic) ~= "string" then bad_argument(2, "send", "string", topic, 3) end
+  if byte(topic, 1) == 64 then return failure("Invalid", "cannot send to @ topics") end
+  if topic_count < 1000 and #topic < 40 then
+    topics[topic] = true
+    topic_count = topic_count + 1
+  end
+  return nil
+end
+
+local function send(dest, topic, ...)
   local n = select("#", ...)
-  if topic == nil or dest == nil then
-    if topic == nil and dest ~= nil and n == 0 and type(dest) == "string" then
+  if not topics[topic] then
+    if topic == nil and n == 0 and type(dest) == "string" then
       return nil, failure("Invalid", "send requires at least destination and topic arguments")
     end
+    if type(dest) ~= "string" then bad_argument(1, "send", "string", dest) end
+    local err = check_topic(topic)
+    if err then return nil, err end
   end
-  if type(dest) ~= "string" then bad_argument(1, "send", "string", dest) end
-  if type(topic) ~= "string" then bad_argument(2, "send", "string", topic) end
-  if byte(topic, 1) == 64 then return nil, failure("Invalid", "cannot send to @ topics") end
   local cur = S.cur
-  local p = find_process(dest)
+  local p = recent[dest]
   if not p then
-    local pid, err = S.resolve(dest)
-    if not pid then return nil, err end
-    dest = pid
-    p = find_process(pid)
+    if type(dest) ~= "string" then bad_argument(1, "send", "string", dest) end
+    p = find_process(dest)
     if not p then
-      if cur.ctx.open or S.permitted("process.send", pid) then return S.send_away(pid, topic, n, ...) end
-      return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
+      local pid, err = S.resolve(dest)
+      if not pid then return nil, err end
+      p = find_process(pid)
+      if not p then
+        if cur.ctx.open or S.permitted("process.send", pid) then return S.send_away(pid, topic, n, ...) end
+        return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
+      end
     end
   end
   if not cur.ctx.open and not S.permitted("process.send", p.pid) then
     return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
   end
-  deliver(p, topic, build(topic, cur.pid or S.pid_of(cur), n, ...))
+  local from = cur.pid or S.pid_of(cur)
+  if n == 1 then
+    deliver(p, topic, setmetatable({ [TOPIC] = topic, [FROM] = from, [DATA] = copy((...)) }, message_meta))
+  else
+    deliver(p, topic, build(topic, from, n, ...))
+  end
   if cur.th then S.give_turn() end
   return true
 end
+S.send = send
 
 -- The channels of a process ------------------------------------------------------------------------------------------
 
@@ -191,8 +229,13 @@ function S.inbox()
   local p = S.cur
   local inbox = p.inbox
   if inbox then return inbox.h end
-  local mbox = p.mbox or new_queue()
+  local mbox = p.mbox
   inbox = new_channel(0)
+  inbox.feed = inbox
+  if not mbox then
+    p.mbox, p.inbox = inbox, inbox
+    return inbox.h
+  end
   -- Reserved topics wait for a subscription of their own: they never reach the inbox.
   local kept = new_queue()
   for i = mbox.first, mbox.last do

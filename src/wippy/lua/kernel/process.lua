@@ -11,10 +11,11 @@ local READY = S.READY
 
 S.root = { identity = 0, values = false, open = true }
 
+-- 32 fields: one more would double the record.
 local function new_process(id, host, ctx)
   return {
     pid = false, n = 0, id = id, host = host, ctx = ctx, env = false,
-    next = false, queued = false, th = false, tt = false, pinned = false, main = false, tasks = false, nt = 0, stuck = 0,
+    next = false, queued = false, th = false, tt = false, pinned = false, main = false, nt = 0,
     mbox = false, ebox = false, inbox = false, events = false, listeners = false,
     relations = false, trap = false, killed = false, dead = false, dnext = false,
     own = false, booting = false, noy = false, trace = false,
@@ -77,10 +78,12 @@ end
 
 -- Called by the scheduler when the module body of a new process has run.
 function S.module_ready(p, t)
-  local spawner = p.own.spawner
-  p.own.spawner = nil
+  local own = p.own
+  local spawner = own.spawner
+  own.spawner = nil
+  if own.held then own.held = t else S.ready(t) end
+  if next(own) == nil then p.own = false end
   if spawner then S.answer(spawner, p.pid, nil) end
-  S.ready(t)
 end
 
 -- Answers whoever waits: a task of this shard, or a request of the host.
@@ -101,9 +104,9 @@ function S.start_process(def, host, ctx, args, spawner)
   pid_of(p)
   p.booting = true
   p.own = { spawner = spawner }
-  args.n = args.n + 2
-  table.move(args, 1, args.n - 2, 3)
-  args[1], args[2] = p, def
+  local n = args.n
+  for i = n, 1, -1 do args[i + 2] = args[i] end
+  args[1], args[2], args.n = p, def, n + 2
   local t = S.new_task(p, process_main, args)
   S.live = S.live + 1
   S.ready(t)
@@ -146,7 +149,7 @@ function S.kill(p, reason)
   if p.dead then return end
   if p.queued_call then
     p.dead = true
-  elseif S.active == p then
+  elseif S.task and S.cur == p then
     p.killed = p.killed or reason
   else
     p.killed = reason
@@ -171,7 +174,7 @@ local function stop_calls(p)
     end
   end
   if p.main then stop(p.main) end
-  for _, t in next, p.tasks or {} do stop(t) end
+  for _, t in next, p.own and p.own.tasks or {} do stop(t) end
 end
 
 local function release(p)
@@ -221,7 +224,7 @@ function S.bury()
     end
     if p.instance then S.return_instance(p) end
     if p.pid then S.remove_process(p.pid) end
-    p.env, p.main, p.tasks, p.mbox, p.ebox, p.inbox, p.events, p.listeners, p.own = nil, nil, nil, nil, nil, nil, nil, nil, nil
+    p.env, p.main, p.mbox, p.ebox, p.inbox, p.events, p.listeners, p.own = nil, nil, nil, nil, nil, nil, nil, nil
     local following = p.dnext
     S.dying = following
     if not following then S.dying_tail = false end

@@ -7,7 +7,7 @@ local raw_pcall, raw_xpcall, raw_type, raw_next, raw_ipairs = pcall, xpcall, typ
 local raw_set, raw_get, raw_tostring, raw_tonumber = rawset, rawget, tostring, tonumber
 local raw_setmetatable, getmetatable, dgetmetatable = setmetatable, getmetatable, debug.getmetatable
 local error, select, unpack, rawequal = error, select, table.unpack, rawequal
-local co_yield, isyieldable = coroutine.yield, coroutine.isyieldable
+local co_yield = coroutine.yield
 local mtype, floor, format, find = math.type, math.floor, string.format, string.find
 local class_of, content = S.class_of, S.content
 local OUT_OF_MEMORY = "not enough memory"
@@ -17,7 +17,7 @@ S.base = base
 
 -- The running task will not go on. Where it can be suspended it is parked for ever, so that no handler of its own runs.
 local function die()
-  if isyieldable() and not S.cur.noy then co_yield(KILL) end
+  if not S.cur.noy then co_yield(KILL) end
   error(KILL, 0)
 end
 S.die = die
@@ -187,10 +187,19 @@ end
 S.settle = settle
 
 function base.pcall(f, ...) return settle(raw_pcall(f, ...)) end
+
+-- Lua calls a message handler inside the failing call, where nothing can be suspended: the one such place.
+local function handled(p, before, ...)
+  p.noy = before
+  return ...
+end
 function base.xpcall(f, handler, ...)
   return settle(raw_xpcall(f, function(e)
-    if S.cur.killed or e == KILL or e == OUT_OF_MEMORY then return e end
-    return handler(scrub(e))
+    local p = S.cur
+    if p.killed or e == KILL or e == OUT_OF_MEMORY then return e end
+    local before = p.noy
+    p.noy = true
+    return handled(p, before, handler(scrub(e)))
   end, ...))
 end
 

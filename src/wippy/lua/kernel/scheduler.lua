@@ -5,10 +5,9 @@
 -- A process that used up its slice goes behind the others with the preempted task pinned: its siblings never see an
 -- interruption between two suspension points (spec 03 §19.1).
 local S = ...
-local WAIT, TICK, TURN, SPAWN, KILL, READY, DONE = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.KILL, S.READY, S.DONE
+local WAIT, TICK, TURN, SPAWN, READY = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.READY
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
-local isyieldable = coroutine.isyieldable
-local xpcall = xpcall
+local co_status, type = coroutine.status, type
 local count, unpack = collectgarbage, table.unpack
 local clock = S.clock
 
@@ -71,59 +70,55 @@ function S.own(p)
   return own
 end
 
--- Error values become text in the task itself, with ticks on: a hostile __tostring can hurt nobody else.
-local function failed(e)
-  local p = S.cur
-  if p.killed or e == KILL then S.die() end
+-- An uncaught error of a task fails the whole process. Text is made of it without running guest code; only a table with
+-- a __tostring of its own gets a task to do that in.
+local function text_task(e) return nil, S.make_error("Internal", S.base.tostring(e), nil) end
+
+function S.fail(p, t, e)
   if e == "not enough memory" then
-    p.killed = S.out_of_memory
-    S.die()
+    S.complete(p, nil, S.out_of_memory)
+    return
   end
-  local trace = p.trace
-  p.trace = false
-  if S.error_state(e) then return DONE, nil, S.boundary_error(e), trace end
-  local ok, text = S.base.pcall(S.base.tostring, e)
-  if not ok then text = S.error_text(e) end
-  return DONE, nil, S.make_error("Internal", text, nil), trace
+  p.trace = S.guest_frames(1, t.co)
+  if S.error_state(e) then
+    S.complete(p, nil, S.boundary_error(e))
+  elseif type(e) == "table" and S.has_tostring(e) then
+    p.th, p.tt, p.pinned = false, false, false
+    local own = S.own(p)
+    if own.text_task then return S.complete(p, nil, S.make_error("Internal", S.error_text(e), nil)) end
+    own.text_task = true
+    p.main = false
+    S.ready(S.new_task(p, text_task, { n = 1, e }))
+  else
+    S.complete(p, nil, S.make_error("Internal", S.error_text(e), nil))
+  end
 end
-
-local function traced(e)
-  local p = S.cur
-  if not p.killed then p.trace = S.guest_frames(3) end
-  return e
-end
-
-local function finished(ok, v, e)
-  if ok then return DONE, v, e end
-  return failed(v)
-end
-
-local function body(f, ...)
-  return finished(xpcall(f, traced, ...))
-end
-S.body = body
 
 -- A task of process `p` that will run f(...). `args` is a packed list or nil.
 function S.new_task(p, f, args)
-  local start = args or { n = 0 }
-  local t = { co = false, p = p, next = false, a = false, b = false, start = start, f = f, call = false }
-  t.co = co_create(body)
+  local t = { co = false, p = p, next = false, a = false, b = false, start = args or true, call = false }
+  t.co = co_create(f)
   p.nt = p.nt + 1
-  local tasks = p.tasks
-  if tasks then tasks[t.co] = t
-  elseif p.main then
-    tasks = { [t.co] = t, [p.main.co] = p.main }
-    p.tasks = tasks
-  else
+  local main = p.main
+  if not main then
     p.main = t
+  else
+    local own = S.own(p)
+    local tasks = own.tasks
+    if not tasks then
+      tasks = {}
+      own.tasks = tasks
+    end
+    tasks[t.co] = t
   end
   return t
 end
 
 function S.is_task(co)
   local p = S.cur
-  if p.tasks then return p.tasks[co] ~= nil end
-  return p.main and p.main.co == co or false
+  if p.main and p.main.co == co then return true end
+  local own = p.own
+  return own and own.tasks and own.tasks[co] ~= nil or false
 end
 
 S.out_of_memory = S.make_error("Internal", "not enough memory", false)
@@ -132,15 +127,15 @@ S.too_long = S.make_error("Internal", "computation took too long where it cannot
 -- Ticks ----------------------------------------------------------------------------------------------------------------
 
 local budget = 2000                   -- ticks until the next look at the clock, adapted to what a tick costs
-local mark, began, looked = -1, 0, 0
+local looked = 0
 
 local function suspend_or_abort(p, now)
-  if isyieldable() and not p.noy then
+  if not p.noy then
     co_yield(TICK)
-    mark, began = S.step, clock()
-    looked = began
+    looked = clock()
+    S.began = looked
     if p.killed then S.die() end
-  elseif now - began > S.hard then
+  elseif now - S.began > S.hard then
     p.killed = S.too_long
     S.die()
   end
@@ -152,15 +147,15 @@ function S.slow()
   if p.killed then S.die() end
   if count("count") * 1024 > S.soft then S.over_memory(p) end
   local now = clock()
-  if mark ~= S.step then
-    mark, began, looked = S.step, now, now
+  if not S.began then
+    S.began, looked = now, now
     return budget
   end
   local spent = now - looked
   looked = now
   if spent > 0.0002 then budget = budget > 60 and budget // 2 or 30
   elseif spent < 0.00005 and budget < 20000 then budget = budget + budget // 2 end
-  if now - began >= S.slice then suspend_or_abort(p, now) end
+  if now - S.began >= S.slice then suspend_or_abort(p, now) end
   return budget
 end
 
@@ -186,16 +181,14 @@ end
 
 -- The loop -------------------------------------------------------------------------------------------------------------
 
--- An uncaught error in a spawned task fails the whole process; its return values are dropped.
-local function task_result(p, t, v, e, trace)
-  if trace ~= nil then
-    p.trace = trace
-    S.complete(p, nil, e)
-  elseif t == p.main then
+-- The return values of a spawned task are dropped; those of the main task end the process.
+local function task_result(p, t, v, e)
+  if t == p.main then
     S.complete(p, v, e)
   else
     p.nt = p.nt - 1
-    p.tasks[t.co] = nil
+    p.own.tasks[t.co] = nil
+    if not p.th and S.is_stuck(p) then S.deadlocked(p) end
   end
 end
 
@@ -212,41 +205,41 @@ local function step(p)
     if not following then p.tt = false end
     t.next = false
   end
-  S.cur, S.task, S.active = p, t, p
-  S.step = S.step + 1
-  local ok, tag, v, e, trace
+  S.cur, S.task, S.began = p, t, false
+  local ok, tag, v
   local start = t.start
   if start then
     t.start = false
-    ok, tag, v, e, trace = co_resume(t.co, t.f, unpack(start, 1, start.n))
+    if start == true then ok, tag, v = co_resume(t.co)
+    else ok, tag, v = co_resume(t.co, unpack(start, 1, start.n)) end
   else
     local a, b = t.a, t.b
     t.a, t.b = false, false
-    ok, tag, v, e, trace = co_resume(t.co, a, b)
+    ok, tag, v = co_resume(t.co, a, b)
   end
-  S.active = false
+  S.task = false
   if p.killed then
     S.end_killed(p)
     return false
   end
   if tag == WAIT then
     if not p.th then
-      if p.stuck == p.nt then S.deadlocked(p) end
+      if p.own and S.is_stuck(p) then S.deadlocked(p) end
       return false
     end
   elseif tag == TICK then
     p.pinned = t
     enqueue(p)
     return true
-  elseif tag == DONE then
-    task_result(p, t, v, e, trace)
+  elseif not ok then
+    S.fail(p, t, tag)
   elseif tag == SPAWN then
     ready_first(t)
     ready_first(v)
   elseif tag == READY then
     S.module_ready(p, t)
-  elseif not ok then
-    S.complete(p, nil, S.boundary_error(tag, S.error_text(tag)))
+  elseif tag ~= TURN and co_status(t.co) == "dead" then
+    task_result(p, t, tag, v)
   else
     ready(t)                          -- TURN, or a guest's own yield at task level
   end
@@ -281,8 +274,8 @@ end
 
 -- After an allocation failed in kernel code: the process being stepped is ended, everything else goes on.
 function S.recover()
-  local p = S.active
-  S.active = false
+  local p = S.cur
+  S.cur, S.task = false, false
   if p and not p.dead then
     p.killed = p.killed or S.out_of_memory
     p.pinned = false

@@ -16,9 +16,8 @@ local S = {
   node = "",          -- "" on a node without a name, else "name@"
 
   cur = false,        -- the process whose task runs now
-  task = false,       -- that task
-  active = false,     -- the process being stepped: what an allocation failure in the kernel is blamed on
-  step = 0,           -- counts resumptions
+  task = false,       -- that task; false while none runs
+  began = false,      -- when the running task first looked at the clock since it was resumed
   head = false,       -- ready processes, linked through `next`
   tail = false,
   dying = false,      -- ended processes whose relations are still to be told, linked through `dnext`
@@ -49,7 +48,6 @@ S.TURN = {}           -- let the siblings run, then come back
 S.SPAWN = {}          -- a new sibling runs first, then the one that made it
 S.KILL = {}           -- never resume
 S.READY = {}          -- module body has run; the method is about to be called
-S.DONE = {}           -- finished: value, error
 S.tags = { [S.WAIT] = true, [S.TICK] = true, [S.TURN] = true, [S.SPAWN] = true, [S.KILL] = true, [S.READY] = true }
 
 return S

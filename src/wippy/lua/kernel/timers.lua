@@ -132,7 +132,7 @@ function S.sleep(nanoseconds)
     S.give_turn()
     return
   end
-  if S.cur.noy or S.cur.booting then S.park() end
+  S.check_park()
   add { at = S.now + nanoseconds, p = S.cur, task = S.task }
   S.park()
 end

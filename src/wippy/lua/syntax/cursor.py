@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from . import ast
 from .errors import LuaSyntaxError, line_of
 from .lexer import MAX_NESTING
@@ -44,7 +42,7 @@ class Cursor:
     def pass_ceiling(self) -> None:
         """Called where `depth` exceeds `ceiling`: remember that the source is deep, refuse what is too deep."""
         if self.depth > MAX_NESTING:
-            self.fail("nesting too deep")
+            raise self.error("nesting too deep")
         self.deep = True
         self.ceiling = MAX_NESTING
 
@@ -52,14 +50,14 @@ class Cursor:
         """Step over a token of this kind and return its index."""
         index = self.i
         if self.kinds[index] != kind:
-            self.fail_expected(f"'{kind}'")
+            raise self.expected(f"'{kind}'")
         self.i = index + 1
         return index
 
     def expect_name(self) -> str:
         index = self.i
         if self.kinds[index] != NAME:
-            self.fail_expected("a name")
+            raise self.expected("a name")
         self.i = index + 1
         return self.texts[index]
 
@@ -71,15 +69,16 @@ class Cursor:
             where = f"at line {self.lines[opening]}"
             if self.lines[opening] == self.lines[index] and self.kinds[index] != EOF:
                 where = f"at column {self.columns[opening]}"
-            self.fail_expected(f"'{kind}' (to close '{opener}' {where})")
+            raise self.expected(f"'{kind}' (to close '{opener}' {where})")
         self.i = index + 1
         return index
 
-    def fail_expected(self, what: str) -> NoReturn:
-        self.fail(f"expected {what}, found {self.tokens.describe(self.i)}")
+    def expected(self, what: str) -> LuaSyntaxError:
+        return self.error(f"expected {what}, found {self.tokens.describe(self.i)}")
 
-    def fail(self, message: str, index: int | None = None) -> NoReturn:
-        raise syntax_error(self.tokens, self.source, self.entry, self.i if index is None else index, message)
+    def error(self, message: str, index: int | None = None) -> LuaSyntaxError:
+        """A syntax error at a token, the current one unless said."""
+        return syntax_error(self.tokens, self.source, self.entry, self.i if index is None else index, message)
 
 
 def syntax_error(tokens: Tokens, source: bytes, entry: str, index: int, message: str) -> LuaSyntaxError:

@@ -44,9 +44,7 @@ class LuaSyntaxError(Exception):
 
     def as_error(self) -> Error:
         """The same failure for callers across a boundary: kind Invalid, not retryable, rendered text (spec 02 §1)."""
-        error = Error(
-            INVALID, self.render(), False, {"entry": self.entry, "line": self.line, "column": self.column}
-        )
+        error = Error(INVALID, self.render(), False, {"entry": self.entry, "line": self.line, "column": self.column})
         error.__cause__ = self
         return error
 

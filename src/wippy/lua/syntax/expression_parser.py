@@ -59,9 +59,7 @@ class ExpressionParser(TypeParser):
                 continue
             self.i = at + 1
             right = self.expression(powers[1])
-            left = ast.Binary(
-                self.lines[first], self.columns[first], first, self.i - 1, operator, left, right, at
-            )
+            left = ast.Binary(self.lines[first], self.columns[first], first, self.i - 1, operator, left, right, at)
         self.depth -= 1
         return left
 
@@ -121,7 +119,7 @@ class ExpressionParser(TypeParser):
             self.i = first + 1
             node = ast.Vararg(line, column, first, first)
         else:
-            self.fail_expected("an expression")
+            raise self.expected("an expression")
         if self.kinds[self.i] in _POSTFIXES:
             return self.postfixed(node)
         return node
@@ -159,7 +157,7 @@ class ExpressionParser(TypeParser):
             if kind == ".":
                 self.i = at + 1
                 if kinds[self.i] not in FIELD_NAMES:
-                    self.fail_expected("a field name")
+                    raise self.expected("a field name")
                 node = ast.Member(line, column, first, self.i, node, texts[self.i])
                 self.i += 1
             elif kind == "[":
@@ -170,7 +168,7 @@ class ExpressionParser(TypeParser):
             elif kind == ":":
                 self.i = at + 1
                 if kinds[self.i] not in FIELD_NAMES:
-                    self.fail_expected("a method name")
+                    raise self.expected("a method name")
                 method = texts[self.i]
                 self.i += 1
                 arguments = self.arguments()
@@ -205,7 +203,7 @@ class ExpressionParser(TypeParser):
             return [ast.String(self.lines[first], self.columns[first], first, first, value)]
         if kind == "{":
             return [self.table()]
-        self.fail_expected("arguments")
+        raise self.expected("arguments")
 
     def table(self) -> ast.Table:
         kinds = self.kinds
@@ -253,7 +251,7 @@ class ExpressionParser(TypeParser):
                 break
             self.i += 1
             if self.kinds[self.i] == ")":
-                self.fail_expected("a name")
+                raise self.expected("a name")
         self.expect_closing(")", opening)
         returns = None
         if self.kinds[self.i] == ":":

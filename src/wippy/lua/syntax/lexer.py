@@ -34,7 +34,18 @@ _MASTER = re.compile(
     r"|([\s\S])"
     r")"
 )
-_NAME, _NEWLINE, _STRING, _NUMBER, _COMMENT, _BLOCK_COMMENT, _LABEL, _LONG, _OPERATOR, _END = 1, 2, 3, 4, 5, 6, 8, 9, 11, 12
+_NAME, _NEWLINE, _STRING, _NUMBER, _COMMENT, _BLOCK_COMMENT, _LABEL, _LONG, _OPERATOR, _END = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    8,
+    9,
+    11,
+    12,
+)
 _BRACKETS = {"(": 1, "{": 1, "[": 1, ")": -1, "}": -1, "]": -1}
 
 

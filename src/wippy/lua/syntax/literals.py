@@ -13,7 +13,8 @@ _DECIMAL = re.compile(r"(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?").f
 _HEX_INTEGER = re.compile(r"0[xX][0-9a-fA-F]++").fullmatch
 _HEX_FLOAT = re.compile(r"0[xX](?:[0-9a-fA-F]++\.?[0-9a-fA-F]*+|\.[0-9a-fA-F]++)(?:[pP][+-]?[0-9]++)?").fullmatch
 _ESCAPE = re.compile(
-    r"\\(?:([abfnrtv])|([0-9]{1,3})|x([0-9a-fA-F]{2})|(z[ \t\r\n\f\v]*+)|u\{([0-9a-fA-F]++)\}|(\r\n|\n\r|\r|\n)|([\s\S]))"
+    r"\\(?:([abfnrtv])|([0-9]{1,3})|x([0-9a-fA-F]{2})|(z[ \t\r\n\f\v]*+)|u\{([0-9a-fA-F]++)\}"
+    r"|(\r\n|\n\r|\r|\n)|([\s\S]))"
 )
 _CONTROL = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 _NEWLINES = re.compile(r"\r\n|\n\r|\r|\n")

@@ -22,7 +22,7 @@ def parse(source: bytes, name: str) -> ast.Chunk:
         return parser.chunk()
     except RecursionError:
         # Levels are counted, so this happens only when the caller's own stack is nearly full.
-        parser.fail("nesting too deep")
+        raise parser.error("nesting too deep") from None
 
 
 class Parser(ExpressionParser):
@@ -45,7 +45,7 @@ class Parser(ExpressionParser):
         }
         block = self.block()
         if self.kinds[self.i] != EOF:
-            self.fail_expected("end of file")
+            raise self.expected("end of file")
         return ast.Chunk(1, 1, 0, self.i, self.entry, block, self.tokens, self.deep)
 
     def block(self) -> ast.Block:
@@ -70,7 +70,9 @@ class Parser(ExpressionParser):
                 if kinds[self.i] == ";":
                     self.i += 1
                 if kinds[self.i] not in _BLOCK_ENDS:
-                    self.fail(f"'return' must be the last statement of its block, found {self.tokens.describe(self.i)}")
+                    raise self.error(
+                        f"'return' must be the last statement of its block, found {self.tokens.describe(self.i)}"
+                    )
                 break
         self.depth -= 1
         return ast.Block(self.lines[first], self.columns[first], first, self.i - 1, statements)
@@ -84,7 +86,7 @@ class Parser(ExpressionParser):
             if self.texts[first] == "type" and kinds[first + 1] == NAME and kinds[first + 2] in ("=", "<"):
                 return self.type_statement()
         elif kind != "(":
-            self.fail_expected("a statement")
+            raise self.expected("a statement")
         target = self.suffixed()
         kind = kinds[self.i]
         if kind == "=" or kind == ",":
@@ -92,8 +94,8 @@ class Parser(ExpressionParser):
         if isinstance(target, ast.Call | ast.MethodCall):
             return ast.CallStatement(target.line, target.column, first, self.i - 1, target)
         if kind == NAME:
-            self.fail(f"unexpected {self.tokens.describe(self.i)}: a statement is an assignment or a call")
-        self.fail_expected("'=' or a call")
+            raise self.error(f"unexpected {self.tokens.describe(self.i)}: a statement is an assignment or a call")
+        raise self.expected("'=' or a call")
 
     def assignment(self, target: ast.Expression) -> ast.Statement:
         first = target.first
@@ -101,11 +103,11 @@ class Parser(ExpressionParser):
         while self.kinds[self.i] == ",":
             self.i += 1
             if self.kinds[self.i] not in (NAME, "("):
-                self.fail_expected("a name")
+                raise self.expected("a name")
             targets.append(self.suffixed())
         for node in targets:
             if not isinstance(node, ast.Name | ast.Member | ast.Index):
-                self.fail("cannot assign to this expression", node.first)
+                raise self.error("cannot assign to this expression", node.first)
         self.expect("=")
         values = self.expression_list()
         return ast.Assign(self.lines[first], self.columns[first], first, self.i - 1, targets, values)
@@ -134,7 +136,7 @@ class Parser(ExpressionParser):
     def local_name(self) -> ast.TypedName:
         name = self.typed_name()
         if self.kinds[self.i] == "<":
-            self.fail("attributes of locals (<const>, <close>) are not part of the language")
+            raise self.error("attributes of locals (<const>, <close>) are not part of the language")
         return name
 
     def if_statement(self) -> ast.Statement:
@@ -191,7 +193,7 @@ class Parser(ExpressionParser):
             self.i += 1
             names.append(self.loop_name())
         if self.kinds[self.i] != "in":
-            self.fail_expected("'=' or 'in'" if len(names) == 1 else "'in'")
+            raise self.expected("'=' or 'in'" if len(names) == 1 else "'in'")
         self.i += 1
         values = self.expression_list()
         self.expect("do")
@@ -219,7 +221,7 @@ class Parser(ExpressionParser):
         first = self.i
         name = self.expect_name()
         if self.kinds[self.i] == ":":
-            self.fail("loop variables take no annotation")
+            raise self.error("loop variables take no annotation")
         return ast.TypedName(self.lines[first], self.columns[first], first, first, name, None)
 
     def function_statement(self) -> ast.Statement:
@@ -304,6 +306,4 @@ class Parser(ExpressionParser):
         if self.kinds[self.i] == ":":
             self.i += 1
             returns = self.return_types(several=True)
-        return ast.InterfaceMethod(
-            self.lines[first], self.columns[first], first, self.i - 1, name, parameters, returns
-        )
+        return ast.InterfaceMethod(self.lines[first], self.columns[first], first, self.i - 1, name, parameters, returns)

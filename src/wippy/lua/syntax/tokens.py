@@ -13,9 +13,9 @@ LABEL = "LABEL"
 EOF = "EOF"
 
 KEYWORDS = frozenset(
-    "and break do else elseif end false for function goto if in local nil not or repeat return then true until while".split()
-)
-TYPE_WORDS = frozenset("as asserts extends fun interface is keyof readonly typeof".split())
+    ["and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil"]
+) | frozenset(["not", "or", "repeat", "return", "then", "true", "until", "while"])
+TYPE_WORDS = frozenset(["as", "asserts", "extends", "fun", "interface", "is", "keyof", "readonly", "typeof"])
 RESERVED: dict[str, str] = {word: word for word in KEYWORDS | TYPE_WORDS}
 
 FIELD_NAMES = frozenset({NAME}) | TYPE_WORDS

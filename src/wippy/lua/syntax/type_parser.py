@@ -88,6 +88,8 @@ class TypeParser(Cursor):
             validators.append(self.validator())
         if not validators:
             return node
+        if isinstance(node, ast.AnnotatedType):
+            node, validators = node.type, node.validators + validators
         return ast.AnnotatedType(node.line, node.column, first, self.i - 1, node, validators)
 
     def validator(self) -> ast.Validator:
@@ -141,9 +143,9 @@ class TypeParser(Cursor):
         elif kind == "asserts":
             node = self.asserts_type()
         elif kind == "function":
-            self.fail("'function' is not a type: write a function type such as (number) -> string, or any")
+            raise self.error("'function' is not a type: write a function type such as (number) -> string, or any")
         else:
-            self.fail_expected("a type")
+            raise self.expected("a type")
         return self.type_suffixes(node) if self.kinds[self.i] == "[" else node
 
     def type_suffixes(self, node: ast.Type) -> ast.Type:
@@ -201,7 +203,7 @@ class TypeParser(Cursor):
     def field_name(self, what: str) -> str:
         index = self.i
         if self.kinds[index] not in FIELD_NAMES:
-            self.fail_expected(what)
+            raise self.expected(what)
         self.i = index + 1
         return self.texts[index]
 
@@ -218,7 +220,7 @@ class TypeParser(Cursor):
         else:
             literal = self.tokens.literals.get(index)
             if literal is None or isinstance(literal, str) or (negative and isinstance(literal, bytes)):
-                self.fail_expected("a number")
+                raise self.expected("a number")
             value = -literal if negative and not isinstance(literal, bytes) else literal
         self.i = index + 1
         return ast.LiteralType(self.lines[first], self.columns[first], first, index, value)
@@ -273,29 +275,25 @@ class TypeParser(Cursor):
             return self.arrow(first, parameters, vararg)
         if len(parameters) == 1 and vararg is None and parameters[0].name is None:
             return parameters[0].type
-        self.fail_expected("'->'")
+        raise self.expected("'->'")
 
     def arrow(self, first: int, parameters: list[ast.TypeArgument], vararg: ast.Type | None) -> ast.Type:
         """The rest of a function type from `->` on."""
         self.i += 1
         returns = self.return_types(several=False)
-        return ast.FunctionType(
-            self.lines[first], self.columns[first], first, self.i - 1, parameters, vararg, returns
-        )
+        return ast.FunctionType(self.lines[first], self.columns[first], first, self.i - 1, parameters, vararg, returns)
 
     def fun_type(self) -> ast.Type:
         first = self.i
         self.i += 1
         if self.kinds[self.i] != "(":
-            self.fail_expected("'('")
+            raise self.expected("'('")
         parameters, vararg = self.type_arguments()
         returns: list[ast.Type] = []
         if self.kinds[self.i] == ":":
             self.i += 1
             returns = self.return_types(several=False)
-        return ast.FunctionType(
-            self.lines[first], self.columns[first], first, self.i - 1, parameters, vararg, returns
-        )
+        return ast.FunctionType(self.lines[first], self.columns[first], first, self.i - 1, parameters, vararg, returns)
 
     def type_arguments(self) -> tuple[list[ast.TypeArgument], ast.Type | None]:
         """`( A, b: B, ...C )` of a function type: its parameters and the type of its varargs."""
@@ -355,10 +353,10 @@ class TypeParser(Cursor):
 
     def return_tuple(self, parameters: list[ast.TypeArgument], vararg: ast.Type | None) -> list[ast.Type]:
         if vararg is not None:
-            self.fail_expected("'->'")
+            raise self.expected("'->'")
         for parameter in parameters:
             if parameter.name is not None:
-                self.fail("names are not allowed in a list of return types", parameter.first)
+                raise self.error("names are not allowed in a list of return types", parameter.first)
         return [parameter.type for parameter in parameters]
 
     def asserts_type(self) -> ast.Type:

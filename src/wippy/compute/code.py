@@ -1,0 +1,189 @@
+"""Guest code of a node: the Lua entries, compiled once per entry version, and what a shard needs to run them (spec 02 §10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from wippy.core.errors import Error, conflict, invalid, not_found
+from wippy.core.ids import EntryId
+from wippy.lua.compile import compile_chunk
+from wippy.lua.syntax.errors import LuaSyntaxError
+
+
+@dataclass(slots=True)
+class Unit:
+    """One Lua entry: its source and what it imports. `version` grows with every change of the node's code."""
+
+    id: str
+    source: str
+    method: str = ""
+    modules: dict[str, str] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    pool: int | None = None
+    call_host: str | None = None
+    version: int = 0
+    code: bytes | None = None
+
+    def compiled(self) -> bytes:
+        """The emitted chunk. Raises Error(Invalid) for a syntax error."""
+        if self.code is None:
+            self.code = compile_source(self.source, self.id)
+        return self.code
+
+
+def compile_source(source: str, name: str) -> bytes:
+    """Emitted code of `source`. Raises Error(Invalid) whose message is the rendered diagnostic."""
+    try:
+        return compile_chunk(source.encode("utf-8", "surrogateescape"), name).code
+    except LuaSyntaxError as e:
+        raise invalid(e.render()) from None
+
+
+class CodeStore:
+    """All Lua entries of a node. Changing one tells the shards which definitions to forget."""
+
+    def __init__(self, known_module: Callable[[str], bool], invalidate: Callable[[str], None]) -> None:
+        self._units: dict[str, Unit] = {}
+        self._known_module = known_module
+        self._invalidate = invalidate
+        self._version = 0
+
+    def get(self, entry_id: str) -> Unit | None:
+        return self._units.get(entry_id)
+
+    def put(self, unit: Unit) -> None:
+        """Adds or replaces a unit. Raises Error(Invalid) for a syntax error or an import cycle, Error(NotFound) for a
+        missing import or module, Error(Conflict) when one alias would name two things; then nothing has changed."""
+        unit.compiled()
+        for alias, name in unit.modules.items():
+            if not self._known_module(name):
+                raise not_found(f'module "{name}" (as "{alias}") does not exist')
+        previous = self._units.get(unit.id)
+        self._units[unit.id] = unit
+        try:
+            self._check(unit)
+        except Error:
+            if previous is None:
+                del self._units[unit.id]
+            else:
+                self._units[unit.id] = previous
+            raise
+        self._version += 1
+        unit.version = self._version
+        self._forget(unit.id)
+
+    def remove(self, entry_id: str) -> None:
+        """Removes a unit. Raises Error(Conflict) while another one imports it."""
+        users = sorted(u.id for u in self._units.values() if entry_id in u.imports.values())
+        if users:
+            raise conflict(f"cannot remove node {entry_id}: imported by {', '.join(users)}")
+        self._units.pop(entry_id, None)
+        self._invalidate(entry_id)
+
+    def _check(self, unit: Unit) -> None:
+        for alias, target in unit.imports.items():
+            if target not in self._units:
+                raise not_found(f'node with ID {target} not found (import "{alias}")')
+        self._closure(unit)
+
+    def _forget(self, entry_id: str) -> None:
+        for user in self._users(entry_id):
+            self._invalidate(user)
+
+    def _users(self, entry_id: str) -> Iterator[str]:
+        """The entry and everything that imports it, directly or not."""
+        reached, waiting = {entry_id}, [entry_id]
+        while waiting:
+            current = waiting.pop()
+            yield current
+            for unit in self._units.values():
+                if unit.id not in reached and current in unit.imports.values():
+                    reached.add(unit.id)
+                    waiting.append(unit.id)
+
+    def _closure(self, unit: Unit) -> tuple[dict[str, str], list[tuple[str, Unit]]]:
+        """Modules by alias, and libraries with their aliases, deepest first, of everything `unit` needs."""
+        modules: dict[str, str] = {}
+        libraries: dict[str, Unit] = {}
+        path: list[str] = []
+
+        def bind(alias: str, target: str) -> None:
+            taken = modules.get(alias) or (libraries[alias].id if alias in libraries else None)
+            if taken is not None and taken != target:
+                raise conflict(f"alias '{alias}' collision: {taken} and {target}")
+
+        def visit(current: Unit) -> None:
+            if current.id in path:
+                cycle = " -> ".join([*path[path.index(current.id) :], current.id])
+                raise invalid(f"adding dependency would create a cycle: {cycle}")
+            path.append(current.id)
+            for alias, name in current.modules.items():
+                bind(alias, name)
+                modules[alias] = name
+            for alias, target in current.imports.items():
+                library = self._units.get(target)
+                if library is None:
+                    raise not_found(f"node with ID {target} not found")
+                bind(alias, target)
+                if alias not in libraries:
+                    visit(library)
+                    libraries[alias] = library
+            path.pop()
+
+        visit(unit)
+        return modules, list(libraries.items())
+
+    def definition(self, entry_id: str) -> dict[str, Any]:
+        """What a shard needs to run the entry. Raises Error(NotFound) when there is no such function or process."""
+        unit = self._units.get(entry_id)
+        if unit is None or not unit.method:
+            raise not_found(f"process {entry_id} not found")
+        modules, libraries = self._closure(unit)
+        return {
+            "id": unit.id,
+            "version": unit.version,
+            "method": unit.method,
+            "code": unit.compiled(),
+            "modules": modules,
+            "libraries": [
+                {"alias": alias, "id": library.id, "version": library.version, "code": library.compiled()}
+                for alias, library in libraries
+            ],
+            "pool": {"most": unit.pool} if unit.pool else None,
+            "call_host": unit.call_host,
+        }
+
+
+def split_imports(imports: dict[str, str], modules: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """`modules` and `imports` of an entry as alias -> module name and alias -> entry id.
+
+    An import without a namespace, or with an empty one, is a host module under another name (spec 01 §22). Raises
+    Error(Invalid) for an empty or qualified name, Error(AlreadyExists) for a name given twice.
+    """
+    by_alias: dict[str, str] = {}
+    for name in modules:
+        if not name:
+            raise invalid("module name cannot be empty")
+        if ":" in name:
+            raise invalid(f'module cannot have a namespace: "{name}"')
+        if name in by_alias:
+            raise Error("AlreadyExists", f'module "{name}" is listed twice')
+        by_alias[name] = name
+    entries: dict[str, str] = {}
+    for alias, target in imports.items():
+        if not alias:
+            raise invalid("import alias cannot be empty")
+        ns, name = EntryId.parse(target)
+        if not name:
+            raise invalid(f'import "{alias}" has no target')
+        if alias in by_alias:
+            raise Error("AlreadyExists", f'"{alias}" is both an import and a module')
+        if ns:
+            entries[alias] = target
+        else:
+            by_alias[alias] = name
+    if len(set(entries.values())) != len(entries):
+        raise Error("AlreadyExists", "the same entry is imported under two names")
+    return by_alias, entries

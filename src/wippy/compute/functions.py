@@ -1,0 +1,129 @@
+"""The Lua kinds: `function.lua`, `library.lua`, `process.lua` (spec 01 §22, spec 02 §10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from wippy.compute.code import Unit, split_imports
+from wippy.core.config import Verbatim
+from wippy.core.errors import invalid
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import KindHandler
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """How many instances of a function may exist (spec 03 §6)."""
+
+    type: Literal["", "inline", "lazy", "static", "adaptive"] = ""
+    size: int | None = None
+    workers: int | None = None
+    buffer: int | None = None
+    max_size: int | None = None
+    warm_start: bool = False
+
+    @property
+    def most(self) -> int:
+        if self.type == "inline":
+            return 1
+        if self.type in ("lazy", "adaptive"):
+            return self.max_size or 16
+        if self.type == "static":
+            return self.workers or self.size or 8
+        if self.workers:
+            return self.workers
+        if self.max_size or not self.size:
+            return self.max_size or 100
+        return 1
+
+    def check(self) -> None:
+        for name in ("size", "workers", "buffer", "max_size"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise invalid(f"pool.{name} must not be negative")
+        if self.type == "static" and self.workers == 0 and not self.size:
+            raise invalid("pool.size must be greater than 0 for worker pools")
+
+
+class LibraryConfig(msgspec.Struct, frozen=True):
+    source: Verbatim
+    modules: list[str] = []
+    imports: dict[str, str] = {}
+
+
+class FunctionConfig(msgspec.Struct, frozen=True):
+    source: Verbatim
+    method: str
+    modules: list[str] = []
+    imports: dict[str, str] = {}
+    pool: Pool = Pool()
+
+
+class CallOptions(msgspec.Struct, frozen=True):
+    default_host: str = ""
+
+
+class ProcessConfig(msgspec.Struct, frozen=True):
+    source: Verbatim
+    method: str = "main"
+    modules: list[str] = []
+    imports: dict[str, str] = {}
+    default_host: str = msgspec.field(name="meta.default_host", default="")
+    options: CallOptions = msgspec.field(name="meta.options", default=CallOptions())
+
+
+class CodeHandler(KindHandler[msgspec.Struct]):
+    """Shared by the Lua kinds: an entry is a unit of the node's code."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def unit(self, entry: Entry, config: LibraryConfig | FunctionConfig | ProcessConfig) -> Unit:
+        if not config.source.strip():
+            raise invalid("source is required")
+        modules, imports = split_imports(config.imports, config.modules)
+        return Unit(str(entry.id), config.source, modules=modules, imports=imports)
+
+    async def add(self, entry: Entry, config: msgspec.Struct) -> None:
+        self._node.code.put(self.unit(entry, config))  # type: ignore[arg-type]
+
+    async def update(self, entry: Entry, config: msgspec.Struct, previous: Entry) -> None:
+        self._node.code.put(self.unit(entry, config))  # type: ignore[arg-type]
+
+    async def remove(self, entry: Entry) -> None:
+        self._node.code.remove(str(entry.id))
+
+
+class LibraryHandler(CodeHandler):
+    kind = "library.lua"
+    config = LibraryConfig
+
+
+class FunctionHandler(CodeHandler):
+    kind = "function.lua"
+    config = FunctionConfig
+
+    def unit(self, entry: Entry, config: LibraryConfig | FunctionConfig | ProcessConfig) -> Unit:
+        assert isinstance(config, FunctionConfig)
+        if not config.method:
+            raise invalid("method is required")
+        config.pool.check()
+        unit = super().unit(entry, config)
+        unit.method, unit.pool = config.method, config.pool.most
+        return unit
+
+
+class ProcessHandler(CodeHandler):
+    kind = "process.lua"
+    config = ProcessConfig
+
+    def unit(self, entry: Entry, config: LibraryConfig | FunctionConfig | ProcessConfig) -> Unit:
+        assert isinstance(config, ProcessConfig)
+        unit = super().unit(entry, config)
+        unit.method = config.method or "main"
+        unit.call_host = config.default_host or config.options.default_host or None
+        return unit

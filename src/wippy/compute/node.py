@@ -1,0 +1,418 @@
+"""A node: one OS process running the runtime. Its shards, and everything that guests and services share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from wippy.compute.bus import EventBus
+from wippy.compute.code import CodeStore
+from wippy.compute.identity import Identities
+from wippy.compute.supervisor import Supervisor
+from wippy.core.clock import Clock
+from wippy.core.errors import Error, canceled, internal, not_found
+from wippy.lua import shard as requests
+from wippy.lua.bindings import Answer, Bindings, Caller, failure
+from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
+from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
+from wippy.lua.wire import decode, encode, encode_list
+from wippy.registry.registry import Registry
+
+log = logging.getLogger("wippy")
+guest_log = logging.getLogger("wippy.guest")
+
+STRIDE = 64  # PID numbers are k * STRIDE + shard (kernel/state.lua)
+CROWDED = 25_000  # processes of one shard beyond which new ones go to another (kernel notes, item 10)
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+
+
+class EnvironmentVariables(Protocol):
+    """services.env, as the lower layers see it."""
+
+    def lookup(self, name: str, namespace: str) -> str | None: ...
+
+
+class Pending:
+    """A call or spawn that a shard has not answered yet."""
+
+    __slots__ = ("exited", "on_start", "result")
+
+    def __init__(self, result: asyncio.Future[Any], exited: asyncio.Future[Any] | None = None) -> None:
+        self.result = result
+        self.exited = exited
+        self.on_start: Callable[[tuple[int, int]], None] | None = None
+
+
+class Node:
+    """Runs guest code in shards and serves what they ask for.
+
+    Everything here belongs to the event loop's thread. `resources` holds the live objects of entries by id text.
+    """
+
+    registry: Registry
+    env: EnvironmentVariables
+
+    def __init__(self, *, strict: bool = False, memory: int = DEFAULT_MEMORY, clock: Clock | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.clock = clock or Clock()
+        self.identities = Identities(strict=strict)
+        self.bindings = Bindings(self.identities)
+        self.bus = EventBus(self._publish)
+        self.supervisor = Supervisor(self)
+        self.code = CodeStore(lambda name: self.known_module(name), self._invalidate)
+        self.resources: dict[str, Any] = {}
+        self.terminals: dict[tuple[int, int], Any] = {}
+        self.known_module: Callable[[str], bool] = lambda name: True
+        self.shards: list[Shard] = []
+        self._memory = memory
+        self._schedulers: list[Scheduler] = []
+        self._scheduler_of: dict[int, Scheduler] = {}
+        self._numbers = itertools.count(1)
+        self._pending: dict[int, Pending] = {}
+        self._exits: dict[str, asyncio.Future[Any]] = {}
+        self._operations: dict[tuple[int, int], asyncio.Task[Answer]] = {}
+        self._listeners_outside = False
+        self._handlers: dict[int, Callable[[Shard, Request], None]] = {
+            requests.OP: self._operation,
+            requests.REPLY: self._reply,
+            requests.CANCEL_OP: self._cancel_operation,
+            requests.SIGNAL: self._signal,
+            requests.LOG: self._log,
+            requests.EVENT: self._event,
+            requests.RELEASE: self._release,
+            requests.EXITED: self._exited,
+            requests.SPAWN_AWAY: self._spawn_away,
+        }
+        self._loop_scheduler = LoopScheduler(self.loop, self.handle, self.clock)
+        self._schedulers.append(self._loop_scheduler)
+        self.add_shard(self._loop_scheduler)
+
+    # Shards --------------------------------------------------------------------------------------------------------
+
+    def add_shard(self, scheduler: Scheduler) -> Shard:
+        """One more Lua state, run by `scheduler`."""
+        slice_ms = 0.5 if isinstance(scheduler, LoopScheduler) else 1.0
+        shard = Shard(self, len(self.shards), memory=self._memory, slice_ms=slice_ms)
+        self.shards.append(shard)
+        self._scheduler_of[shard.index] = scheduler
+        scheduler.add(shard)
+        self.post(shard, "bus_outside", True)
+        return shard
+
+    def add_thread(self, name: str) -> Shard:
+        """One more shard on a thread of its own."""
+        scheduler = ThreadScheduler(self.loop, self.handle, self.clock, name)
+        self._schedulers.append(scheduler)
+        return self.add_shard(scheduler)
+
+    def post(self, shard: Shard, name: str, *args: Any) -> None:
+        """Queues a kernel call in the shard's next turn."""
+        self._scheduler_of[shard.index].post(shard, name, *args)
+
+    def _everywhere(self, name: str, *args: Any) -> None:
+        for shard in self.shards:
+            self.post(shard, name, *args)
+
+    def shard_of(self, pid: str) -> Shard | None:
+        """The shard a PID lives on; None when it is no PID of this node."""
+        number = process_number(pid)
+        index = number % STRIDE
+        return self.shards[index] if number and index < len(self.shards) else None
+
+    # What a shard asks about (ShardHost) -----------------------------------------------------------------------------
+
+    def definition(self, entry_id: str) -> dict[str, Any]:
+        return self.code.definition(entry_id)
+
+    def host(self, host_id: str, shard: int) -> dict[str, Any]:
+        host = self.resources.get(host_id)
+        if host is None:
+            raise not_found("host not found")
+        placement = getattr(host, "placement", None)
+        if placement is None:
+            raise internal("host does not implement process.Host")
+        return {"here": shard in placement(), "most": CROWDED}
+
+    def identity_open(self, identity: int) -> bool:
+        return self.identities.open(identity)
+
+    def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool:
+        return self.identities.permitted(identity, action, resource, attributes)
+
+    def _invalidate(self, entry_id: str) -> None:
+        self._everywhere("invalidate", entry_id.encode())
+
+    def forget_host(self, host_id: str) -> None:
+        """Shards look the host up anew."""
+        self._everywhere("invalidate_host", host_id.encode())
+
+    def _publish(self, system: str, kind: str, path: str, data: Any, skip: int | None) -> None:
+        body = None if data is None else encode(data)
+        for shard in self.shards:
+            if shard.index != skip:
+                self.post(shard, "publish", system.encode(), kind.encode(), path.encode(), body)
+
+    # Calls -----------------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        function_id: str,
+        args: tuple[Any, ...] = (),
+        *,
+        identity: int = 0,
+        values: dict[str, Any] | None = None,
+        request: int = 0,
+        shard: Shard | None = None,
+    ) -> asyncio.Future[Any]:
+        """Starts a function. The future gives its result as (value, attachment) or raises Error; cancelling it cancels
+        the call. `request` names what the function's own modules may find (the HTTP request being served)."""
+        where = shard or self.shards[0]
+        number = next(self._numbers)
+        future = self.loop.create_future()
+        self._pending[number] = Pending(future)
+        future.add_done_callback(lambda done: self._call_done(where, number, done))
+        body = encode_list(args) if args else None
+        context = encode(values) if values else None
+        self.post(where, "call", number, function_id.encode(), identity, context, body, request or None)
+        return future
+
+    def _call_done(self, shard: Shard, number: int, future: asyncio.Future[Any]) -> None:
+        if self._pending.pop(number, None) is not None and future.cancelled():
+            self.post(shard, "cancel_call", number)
+
+    async def spawn(
+        self,
+        process_id: str,
+        host_id: str,
+        args: tuple[Any, ...] = (),
+        *,
+        identity: int = 0,
+        values: dict[str, Any] | None = None,
+        on_start: Callable[[tuple[int, int]], None] | None = None,
+    ) -> tuple[str, asyncio.Future[Any]]:
+        """Starts a process: its PID, and a future with its result (or its Error). Raises Error when it cannot start.
+
+        `on_start` is called with (shard, process number) before the process's method runs; such a process cannot be
+        terminated by others.
+        """
+        shard = self._place(host_id)
+        number = next(self._numbers)
+        exited = self.loop.create_future()
+        pending = Pending(self.loop.create_future(), exited)
+        pending.on_start = on_start
+        self._pending[number] = pending
+        context = encode(values) if values else None
+        self.post(
+            shard, "spawn", number, process_id.encode(), host_id.encode(), identity, context, encode_list(args), True,
+            None, False, False, on_start is not None,
+        )  # fmt: skip
+        pid, _ = await pending.result
+        return pid, exited
+
+    def _place(self, host_id: str) -> Shard:
+        host = self.resources.get(host_id)
+        if host is None:
+            raise not_found(f"host not found: {host_id}")
+        placement = getattr(host, "placement", None)
+        if placement is None:
+            raise internal("host does not implement process.Host")
+        shards: list[Shard] = [self.shards[i] for i in placement()]
+        return min(shards, key=lambda s: s.live)
+
+    async def deliver(self, pid: str, topic: str, *payloads: Any) -> bool:
+        """Sends a message; False when the process does not exist."""
+        shard = self.shard_of(pid)
+        if shard is None:
+            return False
+        return bool(await self.ask(shard, "deliver", pid.encode(), topic.encode(), b"", encode_list(payloads)))
+
+    async def lookup(self, name: str) -> str | None:
+        """The PID a name is registered to."""
+        for shard in self.shards:
+            pid = await self.ask(shard, "lookup", name.encode())
+            if pid is not None:
+                return str(pid)
+        return None
+
+    def cancel(self, pid: str, reason: str) -> None:
+        """Delivers a CANCEL event."""
+        shard = self.shard_of(pid)
+        if shard is not None:
+            self.post(shard, "cancel", pid.encode(), b"{|}", reason.encode())
+
+    def terminate(self, pid: str) -> None:
+        shard = self.shard_of(pid)
+        if shard is not None:
+            self.post(shard, "terminate", pid.encode())
+
+    async def stop_processes(self, host_id: str) -> None:
+        """Asks the processes of a host to end, waits, and ends by force what is left when the wait is cancelled."""
+        self._everywhere("cancel_host", host_id.encode())
+        try:
+            while any(await asyncio.gather(*(self.ask(s, "host_population", host_id.encode()) for s in self.shards))):
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            self._everywhere("terminate_host", host_id.encode())
+            raise
+
+    def ask(self, shard: Shard, name: str, *args: Any) -> asyncio.Future[Any]:
+        """Calls a function of the kernel's interface that answers with one value."""
+        number = next(self._numbers)
+        future: asyncio.Future[Any] = self.loop.create_future()
+        self._pending[number] = Pending(future)
+        self.post(shard, "ask", number, name.encode(), *args)
+        answer: asyncio.Future[Any] = self.loop.create_future()
+
+        def settle(done: asyncio.Future[Any]) -> None:
+            if not answer.done():
+                answer.set_result(done.result()[0])
+
+        future.add_done_callback(settle)
+        return answer
+
+    # What a shard asks for ---------------------------------------------------------------------------------------------
+
+    def handle(self, shard: Shard, request: Request) -> None:
+        """One request of a shard, on the loop's thread."""
+        try:
+            self._handlers[request.code](shard, request)
+        except Exception:
+            log.exception("a request of shard %d failed", shard.index)
+
+    def _operation(self, shard: Shard, request: Request) -> None:
+        number = request.number
+        try:
+            index, process, identity, entry, http_request, *values = decode(request.a)
+            caller = Caller(self.bindings, shard.index, process, identity, entry, http_request)
+            call: Callable[[Caller, list[Any]], Coroutine[Any, Any, Answer]] = self.bindings.primitives[index - 1]
+        except Error as e:
+            self.post(shard, "complete", number, *failure(e))
+            return
+        key = (shard.index, number)
+        task = self.loop.create_task(call(caller, values))
+        self._operations[key] = task
+        task.add_done_callback(lambda done: self._operation_done(shard, key, done))
+
+    def _operation_done(self, shard: Shard, key: tuple[int, int], task: asyncio.Task[Answer]) -> None:
+        if self._operations.pop(key, None) is None:
+            return
+        if task.cancelled():
+            ok, body = failure(canceled())
+        else:
+            ok, body = task.result()
+        self.post(shard, "complete", key[1], ok, body)
+
+    def _cancel_operation(self, shard: Shard, request: Request) -> None:
+        task = self._operations.pop((shard.index, request.number), None)
+        if task is not None:
+            task.cancel()
+
+    def _reply(self, shard: Shard, request: Request) -> None:
+        pending = self._pending.pop(request.number, None)
+        if pending is None:
+            return
+        value, error = decode(request.a)
+        if pending.exited is not None and error is None:
+            self._exits[value] = pending.exited
+            if pending.on_start is not None:
+                pending.on_start((shard.index, process_number(value)))
+                self.post(shard, "go_on", value.encode())
+        if pending.result.done():
+            return
+        if error is None:
+            pending.result.set_result((value, request.b or None))
+        else:
+            pending.result.set_exception(error if isinstance(error, Error) else internal(str(error)))
+
+    def _exited(self, shard: Shard, request: Request) -> None:
+        pid, value, error = decode(request.a)
+        self.terminals.pop((shard.index, request.number), None)
+        exited = self._exits.pop(pid, None)
+        if exited is not None and not exited.done():
+            exited.set_result(error if error is not None else value)
+
+    def _signal(self, shard: Shard, request: Request) -> None:
+        number = request.number
+        if number < 0:
+            self.post(self.shards[-number % STRIDE], "signal", request.b)
+            return
+        target = self.shard_of(request.a.decode("utf-8", "replace"))
+        if target is not None:
+            self.post(target, "signal", request.b)
+        elif number:
+            answer = encode_list(["answer", "", number, None, "process not found"])
+            self.post(shard, "signal", answer)
+
+    def _spawn_away(self, shard: Shard, request: Request) -> None:
+        process, host_id, parent, monitor, link, identity, values = decode(request.a)
+        number = next(self._numbers)
+        future: asyncio.Future[Any] = self.loop.create_future()
+        self._pending[number] = Pending(future)
+        future.add_done_callback(lambda done: self._spawned_away(shard, request.number, done))
+        try:
+            target = self._roomy(host_id)
+        except Error as e:
+            future.set_exception(e)
+            return
+        self.post(
+            target, "spawn", number, process.encode(), host_id.encode(), identity, encode(values) if values else None,
+            request.b, False, parent.encode(), monitor, link, False,
+        )  # fmt: skip
+
+    def _spawned_away(self, shard: Shard, number: int, future: asyncio.Future[Any]) -> None:
+        error = future.exception()
+        if error is None:
+            self.post(shard, "complete", number, True, encode_list([future.result()[0]]))
+        else:
+            self.post(shard, "complete", number, *failure(error))
+
+    def _roomy(self, host_id: str) -> Shard:
+        """Where a process goes whose own shard is crowded or not the host's: another one, made when all are crowded."""
+        shard = self._place(host_id)
+        if shard.live >= CROWDED and len(self.shards) < STRIDE and shard.index == 0:
+            return self.add_shard(self._loop_scheduler)
+        return shard
+
+    def _log(self, _shard: Shard, request: Request) -> None:
+        level, message, fields, name = decode(request.a)
+        logger = guest_log.getChild(name) if name else guest_log
+        logger.log(LEVELS.get(level, logging.INFO), "%s", message, extra={"fields": fields or {}})
+
+    def _event(self, shard: Shard, request: Request) -> None:
+        system, kind, path, data = decode(request.a)
+        self.bus.from_guest(shard.index, system, kind, path, data)
+
+    def _release(self, shard: Shard, request: Request) -> None:
+        for waiting in self.bindings.handles.release((shard.index, request.number)):
+            task: asyncio.Future[None] = asyncio.ensure_future(waiting)
+            task.add_done_callback(_report_release)
+
+    # Ending -----------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Runs nothing any more: outstanding operations are cancelled, threads ended."""
+        for task in list(self._operations.values()):
+            task.cancel()
+        for scheduler in self._schedulers:
+            scheduler.stop()
+        for pending in list(self._pending.values()):
+            if not pending.result.done():
+                pending.result.set_exception(canceled("runtime stopped"))
+                pending.result.exception()
+
+
+def process_number(pid: str) -> int:
+    """The number in a PID text; 0 when it is none."""
+    _, bar, uniq = pid.rstrip("}").rpartition("|")
+    try:
+        return int(uniq, 16) if bar else 0
+    except ValueError:
+        return 0
+
+
+def _report_release(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("closing a handle failed", exc_info=task.exception())

@@ -1,0 +1,90 @@
+"""`process.service`: a process that the supervisor keeps running (spec 03 §16.2-16.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wippy.compute.identity import Actor
+from wippy.compute.lifecycle import Lifecycle
+from wippy.core.config import Ref
+from wippy.core.errors import Error
+from wippy.core.ids import EntryId
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import KindHandler
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+
+class ProcessServiceConfig(msgspec.Struct, frozen=True):
+    process: Ref
+    host: Ref
+    input: list[Any] = []
+    lifecycle: Lifecycle = Lifecycle()
+
+
+class ProcessService:
+    """Starts the process, watches its end, asks it to stop and ends it when it does not."""
+
+    def __init__(self, node: Node, process: EntryId, host: EntryId, args: tuple[Any, ...], identity: int) -> None:
+        self._node = node
+        self._process = str(process)
+        self._host = str(host)
+        self._args = args
+        self._identity = identity
+        self._pid = ""
+        self._exited: asyncio.Future[Any] | None = None
+
+    async def start(self) -> str:
+        self._pid, self._exited = await self._node.spawn(
+            self._process, self._host, self._args, identity=self._identity
+        )
+        return f"process {self._pid}"
+
+    async def ended(self) -> Error | None:
+        """How the process ended: None for a regular end."""
+        assert self._exited is not None
+        result = await asyncio.shield(self._exited)
+        return result if isinstance(result, Error) else None
+
+    async def stop(self) -> None:
+        """CANCEL, and after the supervisor's stop timeout (which cancels this wait) the end by force."""
+        assert self._exited is not None
+        self._node.cancel(self._pid, "service stopping")
+        try:
+            await asyncio.shield(self._exited)
+        except asyncio.CancelledError:
+            self._node.terminate(self._pid)
+            raise
+
+
+class ProcessServiceHandler(KindHandler[ProcessServiceConfig]):
+    kind = "process.service"
+    config = ProcessServiceConfig
+    references = ("process", "host")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def add(self, entry: Entry, config: ProcessServiceConfig) -> None:
+        name = str(entry.id)
+        service = ProcessService(
+            self._node, config.process, config.host, tuple(config.input), service_identity(self._node, config.lifecycle)
+        )
+        needs = [*config.lifecycle.requires, config.host]
+        self._node.supervisor.add(name, service, msgspec.structs.replace(config.lifecycle, requires=needs))
+
+    async def remove(self, entry: Entry) -> None:
+        await self._node.supervisor.remove(str(entry.id))
+
+
+def service_identity(node: Node, lifecycle: Lifecycle) -> int:
+    """The identity of `lifecycle.security`; what the service starts inherits it (spec 05 §9.7)."""
+    security = lifecycle.security
+    if security is None:
+        return 0
+    actor = Actor(security.actor.id, security.actor.meta) if security.actor else None
+    return node.identities.add(actor, None)

@@ -1,0 +1,264 @@
+"""Supervision of services: dependency order, states, restarts with back-off (spec 03 §16)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wippy.compute.lifecycle import Lifecycle
+from wippy.core.durations import format_duration
+from wippy.core.errors import CANCELED, Error, conflict, internal, invalid, timeout
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+log = logging.getLogger("wippy.supervisor")
+
+
+class Service(Protocol):
+    """What the supervisor starts and stops. A service that can end by itself also has `ended`."""
+
+    async def start(self) -> str:
+        """Starts it; the text describes the running service. Raises Error when it cannot start."""
+
+    async def stop(self) -> None:
+        """Stops it; returns when it has stopped."""
+
+
+class SelfEnding(Service, Protocol):
+    async def ended(self) -> Error | None:
+        """Waits until the running service has ended by itself: None for a regular end, else why."""
+
+
+@dataclass(slots=True)
+class Supervised:
+    """One service and what is known of it."""
+
+    id: str
+    service: Service
+    lifecycle: Lifecycle
+    status: str = "unknown"
+    desired: str = "stopped"
+    details: str = ""
+    retry_count: int = 0
+    last_update: int = 0
+    started_at: int = 0
+    task: asyncio.Task[None] | None = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: Error | None = None
+
+    @property
+    def requires(self) -> list[str]:
+        return [str(ref) for ref in (*self.lifecycle.requires, *self.lifecycle.depends_on)]
+
+
+class Supervisor:
+    """Keeps services running. Start: dependencies first; stop: dependents first."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._services: dict[str, Supervised] = {}
+        self._running = False
+        self._random = random.Random()
+
+    # Registration ---------------------------------------------------------------------------------------------------
+
+    def add(self, entry_id: str, service: Service, lifecycle: Lifecycle) -> None:
+        """Takes charge of a service; one with `auto_start` starts at boot, or with the next `settle`."""
+        if entry_id in self._services:
+            raise conflict(f"service {entry_id} exists already")
+        self._services[entry_id] = Supervised(entry_id, service, lifecycle)
+        self._announce(entry_id, "register")
+
+    async def remove(self, entry_id: str) -> None:
+        """Stops a service and forgets it."""
+        if entry_id in self._services:
+            await self.stop(entry_id)
+            self._services.pop(entry_id, None)
+            self._announce(entry_id, "remove")
+
+    def state(self, entry_id: str) -> Supervised | None:
+        return self._services.get(entry_id)
+
+    def states(self) -> list[Supervised]:
+        return list(self._services.values())
+
+    # Starting ---------------------------------------------------------------------------------------------------------
+
+    async def start_all(self) -> None:
+        """Starts every `auto_start` service. Raises Error when a required one cannot start."""
+        self._running = True
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Starts the `auto_start` services that were added since. Does nothing before `start_all`."""
+        if not self._running:
+            return
+        fresh = [s.id for s in self._services.values() if s.lifecycle.auto_start and s.status == "unknown"]
+        for level in self._levels(fresh):
+            await asyncio.gather(*(self._first_start(self._services[name]) for name in level))
+
+    def _levels(self, names: Iterable[str]) -> list[list[str]]:
+        """The services and what they require, in groups that can start together, dependencies first."""
+        depth: dict[str, int] = {}
+        path: list[str] = []
+
+        def visit(name: str) -> int:
+            if name in depth:
+                return depth[name]
+            if name in path:
+                raise invalid(f"services require each other: {' -> '.join([*path[path.index(name) :], name])}")
+            path.append(name)
+            level = 0
+            for needed in self._services[name].requires:
+                if needed not in self._services:
+                    if self._node.registry.get(_entry_id(needed)) is not None:
+                        continue
+                    raise invalid(f"service startup blocked by missing dependencies: {name} requires {needed}")
+                level = max(level, visit(needed) + 1)
+            path.pop()
+            depth[name] = level
+            return level
+
+        for name in names:
+            visit(name)
+        levels: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+        for name, level in depth.items():
+            if self._services[name].status in ("unknown", "stopped"):
+                levels[level].append(name)
+        return levels
+
+    async def _first_start(self, s: Supervised) -> None:
+        blocked = [n for n in s.requires if n in self._services and self._services[n].status not in ("running", "exited")]
+        if blocked:
+            self._update(s, "failed", f"blocked by {', '.join(blocked)}")
+            s.failure = internal(f"service {s.id} is blocked by {', '.join(blocked)}")
+        else:
+            s.desired = "running"
+            s.task = asyncio.create_task(self._run(s))
+            await s.settled.wait()
+        if s.status == "failed" and s.lifecycle.startup == "required" and s.failure is not None:
+            raise s.failure.within(f"service {s.id} failed to start")
+
+    async def start(self, entry_id: str) -> None:
+        """Starts one service and what it requires."""
+        for level in self._levels([entry_id]):
+            await asyncio.gather(*(self._first_start(self._services[name]) for name in level))
+
+    # Running ----------------------------------------------------------------------------------------------------------
+
+    async def _run(self, s: Supervised) -> None:
+        """One service's life: start, wait for its end, restart as the policy says."""
+        attempts = 0
+        while s.desired == "running":
+            began = time.monotonic()
+            failure = await self._attempt(s)
+            if failure is None or s.desired != "running":
+                return
+            if time.monotonic() - began >= s.lifecycle.stable_threshold / 1e9:
+                attempts = 0
+            attempts += 1
+            s.retry_count, s.failure = attempts, failure
+            if failure.retryable is False and s.details == "ended":
+                self._update(s, "exited", failure.message)
+                s.settled.set()
+                return
+            limit = s.lifecycle.restart.max_attempts
+            self._update(s, "failed", f"attempt {attempts}")
+            log.warning("service %s failed: %s", s.id, failure.message, extra={"fields": {"attempt": attempts}})
+            s.settled.set()
+            if limit and attempts >= limit:
+                return
+            await asyncio.sleep(self._delay(s, attempts))
+
+    async def _attempt(self, s: Supervised) -> Error | None:
+        """Starts the service and waits until it ends. None: nothing more to do."""
+        self._update(s, "starting")
+        try:
+            details = await asyncio.wait_for(s.service.start(), s.lifecycle.start_timeout / 1e9)
+        except TimeoutError:
+            return timeout(f"did not start within {format_duration(s.lifecycle.start_timeout)}")
+        except Error as e:
+            s.details = ""
+            return e
+        s.started_at = self._node.clock.wall()
+        self._update(s, "running", details)
+        s.settled.set()
+        ended = getattr(s.service, "ended", None)
+        if ended is None:
+            return None
+        failure: Error | None = await ended()
+        if s.desired != "running":
+            return None
+        if failure is None or failure.kind == CANCELED:
+            self._update(s, "exited", failure.message if failure else "")
+            return None
+        s.details = "ended"
+        return failure
+
+    def _delay(self, s: Supervised, attempt: int) -> float:
+        """Seconds before the next try: min(initial * factor^(k-1), max), give or take the jitter."""
+        restart = s.lifecycle.restart
+        wait = min(restart.initial_delay * restart.backoff_factor ** (attempt - 1), restart.max_delay)
+        return wait * (1 + self._random.uniform(-restart.jitter, restart.jitter)) / 1e9
+
+    # Stopping ---------------------------------------------------------------------------------------------------------
+
+    async def stop(self, entry_id: str) -> None:
+        """Stops one service; a service that does not stop in time is left behind as failed."""
+        s = self._services.get(entry_id)
+        if s is None or s.status in ("unknown", "stopped"):
+            return
+        s.desired = "stopped"
+        was_running = s.status == "running"
+        self._update(s, "stopping")
+        problem = None
+        if was_running:
+            try:
+                await asyncio.wait_for(s.service.stop(), s.lifecycle.stop_timeout / 1e9)
+            except TimeoutError:
+                problem = f"stop timeout after {format_duration(s.lifecycle.stop_timeout)}"
+            except Error as e:
+                problem = e.message
+        if s.task is not None:
+            s.task.cancel()
+            await asyncio.gather(s.task, return_exceptions=True)
+        if problem:
+            log.warning("service %s: %s", s.id, problem)
+        self._update(s, "failed" if problem else "stopped", problem or "")
+
+    async def stop_all(self) -> None:
+        """Stops everything, dependents first."""
+        self._running = False
+        depth: dict[str, int] = {}
+
+        def visit(name: str, path: tuple[str, ...] = ()) -> int:
+            if name not in depth and name not in path:
+                needed = [n for n in self._services[name].requires if n in self._services]
+                depth[name] = max((visit(n, (*path, name)) + 1 for n in needed), default=0)
+            return depth.get(name, 0)
+
+        for name in self._services:
+            visit(name)
+        for level in sorted(set(depth.values()), reverse=True):
+            await asyncio.gather(*(self.stop(name) for name, at in depth.items() if at == level))
+
+    # Telling ----------------------------------------------------------------------------------------------------------
+
+    def _update(self, s: Supervised, status: str, details: str = "") -> None:
+        s.status, s.details, s.last_update = status, details, self._node.clock.wall()
+        self._announce(s.id, "update", {"status": status, "desired": s.desired, "details": details})
+
+    def _announce(self, entry_id: str, what: str, data: dict[str, Any] | None = None) -> None:
+        self._node.bus.publish("supervisor", f"service.{what}", entry_id, data)
+
+
+def _entry_id(text: str) -> Any:
+    from wippy.core.ids import EntryId
+
+    return EntryId.parse(text)

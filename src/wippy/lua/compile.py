@@ -1,0 +1,32 @@
+"""Guest source to the Lua text that the kernel loads (spec 02 §1, §4)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from .syntax.cursor import syntax_error
+from .syntax.emitter import Emitter
+from .syntax.parser import parse
+
+
+class Compiled(Struct, frozen=True):
+    """A chunk ready to load: `load(code, "=" .. name, "t", {})` gives the factory.
+
+    `factory(env, slow)` returns the guest's chunk function. `slow()` is called when the guest has used up its ticks;
+    it returns how many it may use next.
+    """
+
+    name: str
+    code: bytes
+
+
+def compile_chunk(source: bytes, name: str) -> Compiled:
+    """Parse, check and erase a chunk; `name` is the entry id that run-time positions carry.
+
+    Raises LuaSyntaxError, for what the grammar refuses as well as for bad jumps and exceeded limits.
+    """
+    chunk = parse(source, name)
+    try:
+        return Compiled(name, Emitter(chunk, source).emit())
+    except RecursionError:
+        raise syntax_error(chunk.tokens, source, name, 0, "nesting too deep") from None

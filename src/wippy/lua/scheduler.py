@@ -1,0 +1,178 @@
+"""Schedulers: who runs a shard, and when. One on the event loop's thread, others on threads of their own.
+
+A scheduler owns shards for life. Anybody may post to a shard; only its scheduler calls into it. What a shard asks of the
+host is handed to `handle` on the event loop's thread, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from wippy.core.clock import Clock
+from wippy.lua.shard import Request, Shard
+
+Handle = Callable[[Shard, Request], None]
+
+LOOP_TURN = 0.001  # seconds of guest work between two looks at the event loop
+THREAD_TURN = 0.002
+STACK = 4 << 20  # bytes of a scheduler thread's stack (kernel notes, item 7)
+GAP = 20e-6  # seconds the loop gives its lock away for, once a millisecond, while a thread is owed an answer
+
+
+class LoopScheduler:
+    """Runs shards in turns between the callbacks of the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, handle: Handle, clock: Clock) -> None:
+        self._loop = loop
+        self._handle = handle
+        self._clock = clock
+        self._shards: list[Shard] = []
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0
+
+    def add(self, shard: Shard) -> None:
+        self._shards.append(shard)
+
+    def post(self, shard: Shard, name: str, *args: Any) -> None:
+        """Queues a kernel call for the next turn. From the loop's thread."""
+        shard.inbox.append((name, args))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        now = self._clock.monotonic()
+        handle = self._handle
+        for shard in self._shards:
+            if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
+                for request in shard.turn(now, LOOP_TURN):
+                    handle(shard, request)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        deadline = None
+        for shard in self._shards:
+            if shard.busy or shard.inbox:
+                if not self._scheduled:
+                    self._scheduled = True
+                    self._loop.call_soon(self._turn)
+                return
+            if shard.deadline is not None and (deadline is None or shard.deadline < deadline):
+                deadline = shard.deadline
+        if deadline is not None:
+            self._arm(deadline)
+
+    def _arm(self, deadline: int) -> None:
+        if self._timer is not None:
+            if self._timer_at == deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        delay = (deadline - self._clock.monotonic()) / 1e9
+        self._timer = self._loop.call_later(max(delay, 0.0), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        if not self._scheduled:
+            self._turn()
+
+    def stop(self) -> None:
+        """Runs nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._shards.clear()
+
+
+class ThreadScheduler:
+    """Runs shards on a thread of its own; the interpreter's lock is free while guest code runs."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, handle: Handle, clock: Clock, name: str) -> None:
+        self._loop = loop
+        self._handle = handle
+        self._clock = clock
+        self._shards: list[Shard] = []
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._signaled = False
+        self._stopping = False
+        self._gap: asyncio.TimerHandle | None = None
+        self._idle = True
+        sys.setswitchinterval(0.0005)
+        before = threading.stack_size(STACK)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+        threading.stack_size(before)
+
+    def add(self, shard: Shard) -> None:
+        self._shards = [*self._shards, shard]
+
+    def post(self, shard: Shard, name: str, *args: Any) -> None:
+        """Queues a kernel call. From the loop's thread."""
+        shard.inbox.append((name, args))
+        self._wake()
+        if self._gap is None:
+            self._gap = self._loop.call_later(0.001, self._give_way)
+
+    def _wake(self) -> None:
+        if not self._signaled:
+            self._signaled = True
+            self._wakeups.put(None)
+
+    def _give_way(self) -> None:
+        """A busy loop would keep the interpreter's lock for seconds (kernel notes, item 9)."""
+        time.sleep(GAP)
+        self._gap = None if self._idle else self._loop.call_later(0.001, self._give_way)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            now = self._clock.monotonic()
+            wait = self._waiting_time(now)
+            if wait != 0:
+                self._idle = True
+                try:
+                    self._wakeups.get(timeout=wait)
+                except queue.Empty:
+                    pass
+                self._idle = False
+            self._signaled = False
+            self._turn(self._clock.monotonic())
+
+    def _turn(self, now: int) -> None:
+        for shard in self._shards:
+            if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
+                batch = list(shard.turn(now, THREAD_TURN))
+                if batch and not self._stopping:
+                    self._loop.call_soon_threadsafe(self._deliver, shard, batch)
+
+    def _waiting_time(self, now: int) -> float | None:
+        """Seconds until something is due: 0 when there is work, None when nothing is."""
+        nearest: float | None = None
+        for shard in self._shards:
+            if shard.busy or shard.inbox:
+                return 0
+            if shard.deadline is not None:
+                left = max((shard.deadline - now) / 1e9, 0.0)
+                nearest = left if nearest is None else min(nearest, left)
+        return nearest
+
+    def _deliver(self, shard: Shard, batch: list[Request]) -> None:
+        for request in batch:
+            self._handle(shard, request)
+
+    def stop(self) -> None:
+        """Ends the thread after its current turn."""
+        self._stopping = True
+        self._wakeups.put(None)
+        self._thread.join(timeout=5)
+        if self._gap is not None:
+            self._gap.cancel()
+
+
+Scheduler = LoopScheduler | ThreadScheduler

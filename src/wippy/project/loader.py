@@ -1,0 +1,119 @@
+"""All entries of a project: its sources, replacements and vendored modules, in load order (spec 01 §3)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from wippy.core.errors import Error
+from wippy.project.config import Config
+from wippy.project.definitions import Definitions, load_directory
+from wippy.project.lockfile import Lock, LockedModule, split_module
+from wippy.project.manifest import Manifest, read_manifest
+from wippy.project.problems import Problem
+from wippy.project.tree import DirectoryTree, KeepsFile, skipped_names
+from wippy.registry.entry import Entry
+
+
+class Project(msgspec.Struct):
+    """What the files say, before the pipeline. `module_roots`: org/mod -> directory of its files."""
+
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    module_roots: dict[str, Path] = {}
+
+    def add(self, definitions: Definitions) -> None:
+        self.entries += definitions.entries
+        self.problems += definitions.problems
+
+
+def load_project(lock: Lock | None, config: Config, environ: Mapping[str, str] | None = None) -> Project:
+    """Sources, then replacements, then the other modules of the lock. Without a lock: nothing, and a warning.
+
+    Raises Error(Invalid) for a `workspace.replacements` value that is no directory.
+    """
+    project = Project([], [], {})
+    if lock is None:
+        project.problems.append(Problem("warning", "", "no lock file found"))
+        return project
+    reading = _Reading(lock, skipped_names(os.environ if environ is None else environ), project)
+    reading.sources()
+    replacements = dict(reading.locked_replacements()) | config.replacements()
+    for module, directory in replacements.items():
+        reading.replacement(module, directory)
+    for locked in lock.modules:
+        if locked.name not in replacements:
+            reading.vendored(locked)
+    return project
+
+
+class _Reading:
+    def __init__(self, lock: Lock, skip_names: frozenset[str], project: Project) -> None:
+        self._lock = lock
+        self._skip_names = skip_names
+        self._project = project
+
+    def sources(self) -> None:
+        source = self._lock.source_directory
+        if not source.is_dir():
+            self._warn(str(source), "source directory not found")
+            return
+        self._project.add(load_directory(self._tree(source)))
+
+    def locked_replacements(self) -> Iterator[tuple[str, Path]]:
+        if self._lock.replacements:
+            reason = "replacements in the lock file are deprecated: use workspace.replacements in .wippy.yaml"
+            self._warn(str(self._lock.path), reason)
+        for replacement in self._lock.replacements:
+            yield replacement.source, self._lock.path.parent / replacement.target
+
+    def replacement(self, module: str, directory: Path) -> None:
+        if not directory.is_dir():
+            self._warn(str(directory), f"replacement of {module} not found, skipped")
+            return
+        source = directory / "src"
+        self._module(module, directory, source if source.is_dir() else directory, {"module": module})
+
+    def vendored(self, locked: LockedModule) -> None:
+        organization, name = split_module(locked.name)
+        vendor = self._lock.vendor_directory / organization
+        packed = vendor / f"{name}-{locked.version}.wapp"
+        for directory in (vendor / name, vendor / f"{name}-{locked.version}"):
+            if directory.is_dir():
+                tags = {"module": locked.name, "module_version": locked.version}
+                self._module(locked.name, directory, directory, tags)
+                return
+            if packed.exists():
+                self._warn(str(packed), f"module {locked.name} skipped: packed modules cannot be read yet")
+                return
+        self._warn(str(vendor / name), f"module {locked.name} {locked.version} is not installed, skipped")
+
+    def _module(self, module: str, root: Path, directory: Path, tags: dict[str, str]) -> None:
+        try:
+            manifest = read_manifest(root) or Manifest()
+            keeps_entry, keeps_file = manifest.keeps_entry(), manifest.keeps_file()
+        except Error as error:
+            self._project.problems.append(Problem("error", str(root), str(error)))
+            return
+        prefix = "" if directory == root else f"{directory.relative_to(root).as_posix()}/"
+        tree = self._tree(directory, lambda path: keeps_file(prefix + path))
+        found = load_directory(tree)
+        found.entries = [_tagged(entry, tags) for entry in found.entries if keeps_entry(entry)]
+        self._project.add(found)
+        self._project.module_roots[module] = root
+
+    def _tree(self, directory: Path, keeps: KeepsFile | None = None) -> DirectoryTree:
+        """Without the modules directory, which `src: .` would otherwise include."""
+        modules = self._lock.path.parent / self._lock.directories.modules
+        inside_modules = directory.resolve().is_relative_to(modules.resolve())
+        return DirectoryTree(directory, self._skip_names, () if inside_modules else (modules,), keeps)
+
+    def _warn(self, path: str, reason: str) -> None:
+        self._project.problems.append(Problem("warning", path, reason))
+
+
+def _tagged(entry: Entry, tags: dict[str, str]) -> Entry:
+    return Entry(entry.id, entry.kind, {**entry.meta, **tags}, entry.data, entry.origin)

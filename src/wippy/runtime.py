@@ -1,0 +1,162 @@
+"""The embeddable runtime: load a project, start it, call into it, stop it.
+
+    from wippy import Runtime
+
+    async with Runtime("path/to/project") as runtime:
+        total = await runtime.call("app.cart:total", {"items": [1, 2, 3]})
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from wippy.core.errors import Error, internal
+from wippy.project.config import Config
+from wippy.project.config_files import Layers, load_config
+from wippy.project.definitions import load_directory
+from wippy.project.loader import load_project
+from wippy.project.lockfile import read_lock
+from wippy.project.pipeline import prepare
+from wippy.project.problems import Problem, raise_errors
+from wippy.project.tree import DirectoryTree
+from wippy.registry.entry import Entry
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+log = logging.getLogger("wippy")
+
+
+def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock") -> list[Entry]:
+    """The entries of the project in `directory`, ready to be loaded. Without a lock file every definition file below
+    the directory counts. Raises Error(Invalid) for a broken file; warnings are logged."""
+    lock = read_lock(directory / lock_file)
+    problems: list[Problem]
+    if lock is None:
+        found = load_directory(DirectoryTree(directory))
+        entries, problems = found.entries, found.problems
+    else:
+        project = load_project(lock, config)
+        entries, problems = project.entries, project.problems
+    raise_errors(problems)
+    prepared = prepare(entries, config)
+    for problem in (*problems, *prepared.problems):
+        log.warning("%s", problem)
+    return prepared.entries
+
+
+class Runtime:
+    """One running application.
+
+    directory: the project (where `wippy.lock` or definition files are).
+    entries: given instead of a directory: the entries themselves.
+    config: the resolved configuration; by default `.wippy.yaml` of the directory with `settings` (`path=value`) on top.
+    memory: bytes a shard may use (1 GiB).
+    """
+
+    def __init__(
+        self,
+        directory: str | Path = ".",
+        *,
+        entries: Sequence[Entry] | None = None,
+        config: Config | None = None,
+        settings: Sequence[str] = (),
+        memory: int | None = None,
+    ) -> None:
+        self.directory = Path(directory)
+        self._entries = entries
+        self._config = config
+        self._settings = tuple(settings)
+        self._memory = memory
+        self._node: Node | None = None
+        self._exit: asyncio.Future[int] | None = None
+
+    @property
+    def node(self) -> Node:
+        """The running node. Raises Error(Internal) when the runtime was not started."""
+        if self._node is None:
+            raise internal("the runtime is not running")
+        return self._node
+
+    @property
+    def config(self) -> Config:
+        if self._config is None:
+            self._config = load_config(Layers(settings=self._settings), directory=self.directory)
+        return self._config
+
+    # Life -------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Loads the entries and starts the services. Raises Error when anything is rejected; then nothing runs."""
+        from wippy.assembly import assemble
+
+        if self._node is not None:
+            raise internal("the runtime is running already")
+        entries = self._entries if self._entries is not None else read_project(self.directory, self.config)
+        self._exit = asyncio.get_running_loop().create_future()
+        node = assemble(self.config, entries, self._memory)
+        self._node = node
+        try:
+            await node.registry.load(entries)
+            await node.supervisor.start_all()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stops the services, dependents first, within `shutdown.timeout`, then everything else."""
+        node, self._node = self._node, None
+        if node is None:
+            return
+        budget = self.config.duration("shutdown.timeout", "30s").seconds
+        try:
+            await asyncio.wait_for(node.supervisor.stop_all(), budget)
+        except TimeoutError:
+            log.warning("shutdown took longer than %gs: ending at once", budget)
+        await node.close()
+
+    async def __aenter__(self) -> Runtime:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # Using it ---------------------------------------------------------------------------------------------------------
+
+    async def call(self, function_id: str, *args: Any, values: Mapping[str, Any] | None = None) -> Any:
+        """Calls a function and returns its result (spec 03 §6).
+
+        args: data (None, bool, int, float, str, bytes, lists, dicts). values: context values the function finds in `ctx`.
+        Raises Error as the function failed: kind, message, retryable, details. Cancelling cancels the call.
+        """
+        value, _ = await self.node.call(function_id, args, values=dict(values) if values else None)
+        return value
+
+    async def spawn(self, process_id: str, host_id: str, *args: Any) -> str:
+        """Starts a process on a host and returns its PID. Raises Error when it cannot start."""
+        pid, _ = await self.node.spawn(process_id, host_id, args)
+        return pid
+
+    async def run_process(self, process_id: str, host_id: str, *args: Any) -> Any:
+        """Starts a process, waits for its end and returns its result; raises its Error."""
+        _, exited = await self.node.spawn(process_id, host_id, args)
+        result = await exited
+        if isinstance(result, Error):
+            raise result
+        return result
+
+    async def send(self, destination: str, topic: str, *payloads: Any) -> bool:
+        """Sends a message to a PID or a registered name. False when there is no such process."""
+        node = self.node
+        pid = destination if destination.startswith("{") else await node.lookup(destination)
+        if pid is None:
+            return False
+        return await node.deliver(pid, topic, *payloads)
