@@ -14,14 +14,15 @@ from wippy.registry.registry import INTERNAL_KINDS, Registry
 
 def assemble(config: Config, entries: Sequence[Entry], memory: int | None) -> Node:
     """A node ready to load `entries`. Call inside the event loop it will run on."""
-    from wippy.services.catalog import module_finder
+    from wippy.lua.modules.catalog import MODULES, Catalog
+    from wippy.services.catalog import MODULES as SERVICE_MODULES
     from wippy.services.env.registry import EnvRegistry
 
     node = Node(strict=config.flag("security.strict_mode", False), memory=memory or DEFAULT_MEMORY)
     node.env = EnvRegistry()
-    finder = module_finder(node)
-    node.bindings.provide(finder)
-    node.known_module = lambda name: name in KERNEL_MODULES or finder.knows(name)
+    modules = Catalog(node, MODULES, SERVICE_MODULES)
+    node.bindings.provide(modules.find)
+    node.known_module = modules.known
     node.registry = Registry(
         kinds=handler_factories(node, {entry.kind for entry in entries} - set(INTERNAL_KINDS)),
         publish=node.bus.publish,
@@ -31,7 +32,3 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None) -> No
     )
     return node
 
-
-KERNEL_MODULES = frozenset(
-    ("process", "channel", "payload", "funcs", "events", "ctx", "os", "errors", "string", "table", "math", "coroutine")
-)

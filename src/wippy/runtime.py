@@ -120,6 +120,18 @@ class Runtime:
             log.warning("shutdown took longer than %gs: ending at once", budget)
         await node.close()
 
+    def exit(self, code: int) -> None:
+        """Asks whoever runs this runtime to end with `code`; later calls change the code of an exit not yet taken."""
+        assert self._exit is not None
+        if self._exit.done():
+            self._exit = asyncio.get_running_loop().create_future()
+        self._exit.set_result(code)
+
+    async def exited(self) -> int:
+        """Waits until the application asks to end; the exit code."""
+        assert self._exit is not None
+        return await asyncio.shield(self._exit)
+
     async def __aenter__(self) -> Runtime:
         await self.start()
         return self

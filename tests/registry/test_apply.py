@@ -404,3 +404,19 @@ def test_handlers_may_be_made_when_their_kind_first_appears() -> None:
     run(registry.apply(create(free("app:b"))))
     assert len(made) == 1 and len(made[0].resources) == 2
     assert "did you mean" in str(rejected(registry.apply(create(entry("app:c", "test.fre", {})))))
+
+
+def test_a_create_waits_for_the_postponed_delete_of_its_id() -> None:
+    refusals = 1
+
+    def later(call: str, each: Entry) -> None:
+        nonlocal refusals
+        if call == "remove" and refusals:
+            refusals -= 1
+            raise not_found("not yet")
+
+    handler = Recording(later)
+    registry = loaded(handler, entries=(free("app:a", 1),))
+    run(registry.apply([Delete(EntryId("app", "a")), Create(free("app:a", 2)), Create(free("app:b"))]))
+    assert handler.resources[EntryId("app", "a")].value == 2
+    assert [call for call, name in handler.calls if name == "app:a"] == ["add", "remove", "add"]

@@ -99,6 +99,15 @@ def test_members_of_a_cycle_run_in_tie_order_and_the_rest_stays_ordered() -> Non
     assert created(node("0", server="a"), a, b) == ["a", "b", "0"]
 
 
+def test_delete_precedes_create_of_the_same_id_even_in_a_cycle() -> None:
+    old_a, new_a = node("a"), node("a", {"new": True})
+    old_b, new_b = node("b", depends_on="c"), node("b", depends_on="a")
+    c = node("c", depends_on="a")
+    sequence = order([Create(new_a), Update(new_b, old_b), Delete(c.id, c), Delete(old_a.id, old_a)])
+    kinds = [type(each) for each in sequence if each.id.name == "a"]
+    assert kinds == [Delete, Create] and len(sequence) == 4
+
+
 @given(st.integers(0, 2**32), st.integers(2, 12))
 def test_dependencies_come_first_in_every_acyclic_graph(seed: int, count: int) -> None:
     dice = random.Random(seed)

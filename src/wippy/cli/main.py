@@ -16,6 +16,7 @@ BANNER = "wippy: an actor runtime for applications that agents help to write"
 
 VERBS = {
     "init": ("wippy.cli.init:init", "Make wippy.lock, or change its directories."),
+    "run": ("wippy.cli.run:run", "Run the application, a command of it, or one process."),
     "registry": ("wippy.cli.registry:registry", "Look at the entries of the project."),
     "version": ("wippy.cli.version:version", "Print the version."),
 }
@@ -34,6 +35,7 @@ def wippy(context: click.Context) -> None:
     \b
     Examples:
       wippy init
+      wippy run
       wippy registry list --kind 'http.*'
     """
     if context.invoked_subcommand is None:

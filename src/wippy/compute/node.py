@@ -35,6 +35,14 @@ class EnvironmentVariables(Protocol):
     def lookup(self, name: str, namespace: str) -> str | None: ...
 
 
+class CallFailed(Error):
+    """A call that failed after its modules had something to hand over (an HTTP response that was begun)."""
+
+    def __init__(self, error: Error, attachment: bytes) -> None:
+        super().__init__(error.kind, error.message, error.retryable, error.details)
+        self.attachment = attachment
+
+
 class Pending:
     """A call or spawn that a shard has not answered yet."""
 
@@ -325,7 +333,8 @@ class Node:
         if error is None:
             pending.result.set_result((value, request.b or None))
         else:
-            pending.result.set_exception(error if isinstance(error, Error) else internal(str(error)))
+            failure = error if isinstance(error, Error) else internal(str(error))
+            pending.result.set_exception(CallFailed(failure, request.b) if request.b else failure)
 
     def _exited(self, shard: Shard, request: Request) -> None:
         pid, value, error = decode(request.a)

@@ -2,7 +2,8 @@
 
 Creates and updates run dependencies first, deletes dependents first, a delete before a create of the same id. An
 update that drops a reference runs before the delete of what it referred to. Ties go by (namespace, name, kind).
-Inside a dependency cycle there is no right order: its creates and updates run in tie order, then its deletes.
+Inside a dependency cycle there is no right order: its creates and updates run in tie order, then its deletes, except
+that a delete still precedes a create of the same id.
 """
 
 from __future__ import annotations
@@ -169,12 +170,13 @@ def _topological(successors: list[list[int]], rank_of: list[int]) -> list[int]:
 def _with_cycles(successors: list[list[int]], rank_of: list[int], operations: Sequence[Operation]) -> list[int]:
     """The same with every cycle taken as one node."""
     component_of, members = _components(successors)
+    recreated = {operation.id for operation in operations if not isinstance(operation, Delete)}
     condensed: list[set[int]] = [set() for _ in members]
     for index, after in enumerate(successors):
         condensed[component_of[index]].update(component_of[later] for later in after)
     for component, after_component in enumerate(condensed):
         after_component.discard(component)
-        members[component].sort(key=lambda index: (isinstance(operations[index], Delete), rank_of[index]))
+        members[component].sort(key=lambda index: (_phase(operations[index], recreated), rank_of[index]))
     first = [min(rank_of[index] for index in group) for group in members]
     by_first = sorted(range(len(members)), key=first.__getitem__)
     component_rank = [0] * len(members)
@@ -182,6 +184,13 @@ def _with_cycles(successors: list[list[int]], rank_of: list[int], operations: Se
         component_rank[component] = rank
     sequence = _topological([sorted(after) for after in condensed], component_rank)
     return [index for component in sequence for index in members[component]]
+
+
+def _phase(operation: Operation, recreated: set[EntryId]) -> int:
+    """Within a cycle: deletes of what is created again, then creates and updates, then the other deletes."""
+    if not isinstance(operation, Delete):
+        return 1
+    return 0 if operation.id in recreated else 2
 
 
 def _components(successors: list[list[int]]) -> tuple[list[int], list[list[int]]]:

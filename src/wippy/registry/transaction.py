@@ -79,10 +79,23 @@ class Transaction:
     async def _run_all(self, operations: Sequence[Operation]) -> None:
         remaining = list(operations)
         while remaining:
-            postponed = [operation for operation in remaining if not await self._offer(operation)]
+            postponed = await self._pass(remaining)
             if len(postponed) == len(remaining):
                 raise self._unresolved(postponed)
             remaining = postponed
+
+    async def _pass(self, operations: Sequence[Operation]) -> list[Operation]:
+        """Offer each operation once; returns those to try again.
+
+        Behind a postponed delete the create of the same id waits too: it must not run first.
+        """
+        postponed: list[Operation] = []
+        waiting: set[EntryId] = set()
+        for operation in operations:
+            if operation.id in waiting or not await self._offer(operation):
+                postponed.append(operation)
+                waiting.add(operation.id)
+        return postponed
 
     async def _offer(self, operation: Operation) -> bool:
         """Run one operation; False when it must be tried again later."""
@@ -209,8 +222,9 @@ class Transaction:
         self._publish("entry.accept", str(inverse.id))
 
     def _unresolved(self, postponed: Sequence[Operation]) -> Error:
-        ids = [str(operation.id) for operation in postponed]
-        reasons = [str(self._postponed_reasons[operation.id]) for operation in postponed]
+        waiting = dict.fromkeys(operation.id for operation in postponed)
+        ids = [str(entry_id) for entry_id in waiting]
+        reasons = [str(self._postponed_reasons[entry_id]) for entry_id in waiting]
         lines = "".join(f"\n  {reason}" for reason in reasons)
         return not_found(
             f"unresolved dependencies after retry: {', '.join(ids)}{lines}",

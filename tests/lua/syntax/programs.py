@@ -163,7 +163,7 @@ run_statements: st.SearchStrategy[str] = st.one_of(
     form("if {} then {} else {} end", run_expressions, run_blocks, run_blocks),
     form("for i = {}, {}{} do {} out(i) end", st.sampled_from("0123a"), st.sampled_from(["3", "2.5", "t", "#t"]),
          st.sampled_from(["", ", 1", ", 2", ", -1"]), run_blocks),
-    form("for a = 3, 1, -1 do {} end", run_blocks),
+    form("for a = 3, 1, -1 do ‹local a = a› {} end", run_blocks),
     form("for i = 1, 4 do if i == {} then goto continue end {} if {} then break end ::continue:: end",
          st.sampled_from("123"), run_blocks, run_expressions),
     form("for k, v in {} do out(k, v) {} end",

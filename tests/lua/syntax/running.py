@@ -40,6 +40,10 @@ local function compiled(code, name, limit, budget)
     local ok, problem = pcall(chunk)
     return finish(lines, calls, ok, problem)
 end
+local function refusal(code, name)
+    local _, message = load(code, "=" .. name, "t", {})
+    return message
+end
 local function plain(code, name)
     local lines = {}
     local chunk, message = load(code, "=" .. name, "t", environment(lines))
@@ -47,10 +51,10 @@ local function plain(code, name)
     local ok, problem = pcall(chunk)
     return finish(lines, 0, ok, problem)
 end
-return compiled, plain
+return compiled, plain, refusal
 """
 
-_compiled, _plain = LuaRuntime(encoding="latin-1", unpack_returned_tuples=True).execute(_HARNESS)
+_compiled, _plain, _refusal = LuaRuntime(encoding="latin-1", unpack_returned_tuples=True).execute(_HARNESS)
 
 
 class Outcome(NamedTuple):
@@ -77,3 +81,8 @@ def output(source: bytes | str) -> str:
 
 def _bytes(source: bytes | str) -> bytes:
     return source.encode() if isinstance(source, str) else source
+
+
+def loader_refusal(source: bytes) -> str | None:
+    """Lua's own complaint about the code emitted for a chunk, None if it loads."""
+    return _refusal(compile_chunk(source, NAME).code, NAME)

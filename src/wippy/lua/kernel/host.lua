@@ -433,8 +433,9 @@ function S.publish_outside(system, kind, path, data)
   request(EVENT, 0, encode(false, { n = 4, system, kind, path, data }), false)
 end
 
-function S.reply_host(number, v, e)
-  request(REPLY, number, encode(false, { n = 2, v, e }), false)
+-- `attachment`: bytes that a module adds to the answer, such as the HTTP response the call has written.
+function S.reply_host(number, v, e, attachment)
+  request(REPLY, number, encode(false, { n = 2, v, e }), attachment or false)
 end
 
 -- Signals between shards --------------------------------------------------------------------------------------------------
@@ -592,11 +593,13 @@ local function of_host(host)
   return list, n
 end
 function interface.cancel_host(host)
-  for _, p in next, of_host(host) do S.cancel_process(p.pid, "{|}", "scheduler shutdown") end
+  local list, n = of_host(host)
+  for i = 1, n do S.cancel_process(list[i].pid, "{|}", "scheduler shutdown") end
 end
 function interface.terminate_host(host)
   local reason = S.make_error("Canceled", "scheduler shutdown", false)
-  for _, p in next, of_host(host) do S.kill(p, reason) end
+  local list, n = of_host(host)
+  for i = 1, n do S.kill(list[i], reason) end
 end
 function interface.host_population(host) return (select(2, of_host(host))) end
 -- Calls a function of this table and answers with its value.

@@ -87,14 +87,14 @@ function S.module_ready(p, t)
 end
 
 -- Answers whoever waits: a task of this shard, or a request of the host.
-function S.answer(to, v, e)
+function S.answer(to, v, e, attachment)
   if to.co then
     to.call = false
     S.wake(to, v, e)
   elseif to.future then
     S.complete_future(to, v, e)
   elseif to.host then
-    S.reply_host(to.host, v, e)
+    S.reply_host(to.host, v, e, attachment)
   end
 end
 
@@ -220,7 +220,8 @@ function S.bury()
     local reply = p.reply
     if reply then
       p.reply = false
-      S.answer(reply, p.xv, p.xe)
+      local own = p.own
+      S.answer(reply, p.xv, p.xe, own and own.attachment and own.attachment() or nil)
     end
     if p.instance then S.return_instance(p) end
     if p.pid then S.remove_process(p.pid) end

@@ -94,10 +94,8 @@ local function quoted_key(k)
   return text
 end
 
--- What the encoder of the running call is in: tables being written, whether an unmarked empty table is `[]` or `{}`, and
--- whether one was met.
-local open, empty_text, met_empty
-
+-- `out` collects the pieces; in its hash part it carries the state of the call, which may be preempted by another one:
+-- `open` the tables being written, `empty` how an unmarked empty table is written, `met` whether one was met.
 local put
 
 local function put_array(out, n, t, length, depth)
@@ -142,30 +140,37 @@ local function put_object(out, n, t, depth)
   return n
 end
 
+-- The content of a guest table without its metatable.
+local function raw_copy(t)
+  local plain = {}
+  for k, v in next, t do plain[k] = v end
+  return plain
+end
+
 local function put_table(out, n, t, depth)
-  local mt = getmetatable(t)
-  if mt then
+  local mt, content = getmetatable(t), t
+  if mt and mt ~= EMPTY_OBJECT then
     local class = rawget(mt, CLASS)
     if class == "handle" then
       local e = rawget(t, ERROR)
       out[n + 1] = e and quote(e.message) or "null"
       return n + 1
-    elseif class then
-      t = S.content(t)
     end
+    content = raw_copy(class and S.content(t) or t)
   end
-  if next(t) == nil then
+  if next(content) == nil then
     if mt == EMPTY_OBJECT then out[n + 1] = "{}" else
-      out[n + 1] = empty_text
-      met_empty = true
+      out[n + 1] = out.empty
+      out.met = true
     end
     return n + 1
   end
+  local open = out.open
   if open[t] then fail("cannot encode a cyclic table") end
   if depth >= DEPTH then fail("value is nested too deep for JSON (limit " .. DEPTH .. ")") end
   open[t] = true
-  local length = #t
-  if length > 0 then n = put_array(out, n, t, length, depth + 1) else n = put_object(out, n, t, depth + 1) end
+  local length = #content
+  if length > 0 then n = put_array(out, n, content, length, depth + 1) else n = put_object(out, n, content, depth + 1) end
   open[t] = nil
   return n
 end
@@ -173,7 +178,7 @@ end
 function put(out, n, v, depth)
   local t = type(v)
   if t == "string" then
-    out[n + 1] = find(v, '[\0-\31"\\<>&\x80-\xff]') and quote(v) or '"' .. v .. '"'
+    out[n + 1] = quote(v)
   elseif t == "number" then
     out[n + 1] = mtype(v) == "integer" and format("%d", v) or float_text(v)
   elseif t == "table" then
@@ -186,14 +191,242 @@ function put(out, n, v, depth)
   return n + 1
 end
 
--- The state of a call survives a preemption in the middle: another process's call has tables of its own.
-local function written(v, empty)
-  local saved_open, saved_text, saved_met = open, empty_text, met_empty
-  local out, mine = {}, {}
-  open, empty_text, met_empty = mine, empty, false
-  local ok, n = pcall(put, out, 0, v, 0)
-  local met = met_empty
-  open, empty_text, met_empty = saved_open, saved_text, saved_met
-  if not ok then return nil, n end
-  return concat(out, "", 1, n), met
+-- Structured errors are results; everything else (the end of the process, memory) goes on as it is.
+local function settled(ok, a, b)
+  if ok then return a, b end
+  if S.error_state(a) then return nil, a end
+  error(a, 0)
 end
+
+local function write(v, empty)
+  local out = { open = {}, empty = empty, met = false }
+  local n = put(out, 0, v, 0)
+  return concat(out, "", 1, n), out.met
+end
+
+local function written(v, empty) return settled(pcall(write, v, empty)) end
+
+function module.encode(v)
+  local text, err = written(v, "[]")
+  if text then return text end
+  return nil, err
+end
+
+-- Decoding ----------------------------------------------------------------------------------------------------------------
+
+local SHORT = { ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
+
+local function malformed(at, what) fail("invalid JSON at byte " .. at .. ": " .. what) end
+
+-- The code point of `\uXXXX` whose first digit stands at `at`, and where to go on; lone surrogates are U+FFFD.
+local function code_point(s, at)
+  local digits = match(s, "^%x%x%x%x", at)
+  if not digits then malformed(at, "bad \\u escape") end
+  local code = tonumber(digits, 16)
+  at = at + 4
+  if code >= 0xd800 and code < 0xdc00 then
+    local low = match(s, "^\\u([dD][c-fC-F]%x%x)", at)
+    if low then return 0x10000 + (code - 0xd800) * 0x400 + tonumber(low, 16) - 0xdc00, at + 6 end
+  end
+  if code >= 0xd800 and code < 0xe000 then code = 0xfffd end
+  return code, at
+end
+
+-- A text with escapes: `at` is the first byte after the quote, `stop` the first byte that is not plain.
+local function escaped_text(s, at, stop)
+  local parts, n = {}, 0
+  while true do
+    n = n + 1
+    parts[n] = sub(s, at, stop - 1)
+    local code = byte(s, stop)
+    if code == 34 then
+      charge(n * 100)
+      return concat(parts), stop + 1
+    end
+    if code ~= 92 then malformed(stop, "control character in a text") end
+    local letter = sub(s, stop + 1, stop + 1)
+    n = n + 1
+    if letter == "u" then
+      local point
+      point, at = code_point(s, stop + 2)
+      parts[n] = utf8char(point)
+    else
+      parts[n] = SHORT[letter] or malformed(stop, "unknown escape")
+      at = stop + 2
+    end
+    stop = find(s, '["\\\0-\31]', at) or malformed(#s + 1, "text is not closed")
+  end
+end
+
+local function read_text(s, at)
+  local stop = find(s, '["\\\0-\31]', at) or malformed(#s + 1, "text is not closed")
+  if byte(s, stop) == 34 then return sub(s, at, stop - 1), stop + 1 end
+  return escaped_text(s, at, stop)
+end
+
+local function read_number(s, at)
+  local _, last = find(s, "^-?%d+", at)
+  if not last then malformed(at, "value expected") end
+  local first = byte(s, at) == 45 and at + 1 or at
+  if byte(s, first) == 48 and last > first then malformed(at, "number with a leading zero") end
+  local following = byte(s, last + 1)
+  if following ~= 46 and following ~= 101 and following ~= 69 then
+    return tonumber(sub(s, at, last)), last + 1
+  end
+  if following == 46 then
+    _, last = find(s, "^%.%d+", last + 1)
+    if not last then malformed(at, "number without digits after the point") end
+    following = byte(s, last + 1)
+  end
+  if following == 101 or following == 69 then
+    _, last = find(s, "^[eE][+-]?%d+", last + 1)
+    if not last then malformed(at, "number without an exponent") end
+  end
+  return tonumber(sub(s, at, last)) + 0.0, last + 1
+end
+
+local read
+
+local function read_array(s, at, depth)
+  if depth > DEPTH then malformed(at, "nested too deep (limit " .. DEPTH .. ")") end
+  local t, n = {}, 0
+  at = find(s, "[^ \n\r\t]", at) or malformed(at, "array is not closed")
+  if byte(s, at) == 93 then return t, at + 1 end
+  while true do
+    n = n + 1
+    t[n], at = read(s, at, depth)
+    local c = byte(s, at)
+    if c ~= 44 and c ~= 93 then
+      at = find(s, "[^ \n\r\t]", at) or malformed(at, "array is not closed")
+      c = byte(s, at)
+    end
+    if c == 93 then
+      charge(n * 60)
+      return t, at + 1
+    end
+    if c ~= 44 then malformed(at, "',' or ']' expected") end
+    at = at + 1
+  end
+end
+
+local function member_name(s, at)
+  local c = byte(s, at)
+  if c ~= 34 then
+    at = find(s, "[^ \n\r\t]", at) or malformed(at, "object is not closed")
+    if byte(s, at) ~= 34 then malformed(at, "member name expected") end
+  end
+  local name
+  name, at = read_text(s, at + 1)
+  if byte(s, at) ~= 58 then
+    at = find(s, "[^ \n\r\t]", at)
+    if not at or byte(s, at) ~= 58 then malformed(at or #s + 1, "':' expected") end
+  end
+  return name, at + 1
+end
+
+local function read_object(s, at, depth)
+  if depth > DEPTH then malformed(at, "nested too deep (limit " .. DEPTH .. ")") end
+  at = find(s, "[^ \n\r\t]", at) or malformed(at, "object is not closed")
+  if byte(s, at) == 125 then return setmetatable({}, EMPTY_OBJECT), at + 1 end
+  local t, n = {}, 0
+  local nulls                         -- members that were null: absent from `t`, but their names are taken
+  while true do
+    local name, v
+    name, at = member_name(s, at)
+    if t[name] ~= nil or nulls and nulls[name] then malformed(at, 'duplicate member "' .. name .. '"') end
+    v, at = read(s, at, depth)
+    if v == nil then
+      nulls = nulls or {}
+      nulls[name] = true
+    else
+      t[name] = v
+    end
+    n = n + 1
+    local c = byte(s, at)
+    if c ~= 44 and c ~= 125 then
+      at = find(s, "[^ \n\r\t]", at) or malformed(at, "object is not closed")
+      c = byte(s, at)
+    end
+    if c == 125 then
+      charge(n * 80)
+      if next(t) == nil then setmetatable(t, EMPTY_OBJECT) end
+      return t, at + 1
+    end
+    if c ~= 44 then malformed(at, "',' or '}' expected") end
+    at = at + 1
+  end
+end
+
+local LITERALS = { [116] = "true", [102] = "false", [110] = "null" }
+
+local function read_literal(s, at, c)
+  local word = LITERALS[c]
+  if not word or sub(s, at, at + #word - 1) ~= word then malformed(at, "value expected") end
+  at = at + #word
+  if c == 116 then return true, at elseif c == 102 then return false, at end
+  return nil, at
+end
+
+function read(s, at, depth)
+  local c = byte(s, at)
+  if c == 32 or c == 10 or c == 13 or c == 9 then
+    at = find(s, "[^ \n\r\t]", at)
+    c = at and byte(s, at)
+  end
+  if c == 34 then return read_text(s, at + 1) end
+  if c == 123 then return read_object(s, at + 1, depth + 1) end
+  if c == 91 then return read_array(s, at + 1, depth + 1) end
+  if not c then malformed(#s + 1, "value expected") end
+  if c == 45 or c >= 48 and c <= 57 then return read_number(s, at) end
+  return read_literal(s, at, c)
+end
+
+function module.decode(s)
+  if type(s) ~= "string" or s == "" then return nil, failure("Invalid", "a non-empty string is expected") end
+  charge(#s)
+  local v, rest = settled(pcall(read, s, 1, 0))
+  if v == nil and S.error_state(rest) then return nil, rest end
+  return v
+end
+
+-- Validation --------------------------------------------------------------------------------------------------------------
+
+local function refused(message) return false, failure("Invalid", message) end
+
+-- A schema as JSON text, and whether it was written as a table.
+local function schema_text(schema)
+  if type(schema) == "string" then return schema, false end
+  if type(schema) ~= "table" and type(schema) ~= "boolean" then return nil, nil, "schema is required" end
+  local text, err = written(schema, "[]")
+  if not text then return nil, nil, S.error_state(err).message end
+  return text, true
+end
+
+local function verdict(schema, from_table, text)
+  local ok, err = host.validates(schema, from_table, text)
+  if ok then return true end
+  if err then return false, err end
+  return refused("evaluation failed")
+end
+
+function module.validate(schema, data)
+  local text, from_table, problem = schema_text(schema)
+  if not text then return refused(problem) end
+  if data == nil then return refused("data is required") end
+  local body, met = written(data, "[]")
+  if not body then return refused(S.error_state(met).message) end
+  local ok, err = verdict(text, from_table, body)
+  -- An empty Lua table is a list as well as a map.
+  if not ok and met == true then return verdict(text, from_table, (written(data, "{}"))) end
+  return ok, err
+end
+
+function module.validate_string(schema, data)
+  local text, from_table, problem = schema_text(schema)
+  if not text then return refused(problem) end
+  if data == nil or data == "" then return refused("data is required") end
+  if type(data) ~= "string" then S.bad_argument(2, "validate_string", "string", data) end
+  return verdict(text, from_table, data)
+end
+
+return module

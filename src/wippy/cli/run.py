@@ -1,0 +1,253 @@
+"""`wippy run`: starts the application; with a command or `-x`, runs one process on a terminal host and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wippy.cli.logging import configure_logging
+from wippy.cli.options import Globals, Verb, configuration_options, globals_of
+from wippy.core.errors import Error, invalid, not_found, unavailable
+from wippy.core.ids import EntryId
+
+if TYPE_CHECKING:
+    from wippy.project.config import Config
+    from wippy.registry.entry import Entry
+    from wippy.runtime import Runtime
+
+HOST_WAIT = 5.0  # seconds a terminal host may take to come up
+
+
+@click.command(cls=Verb)
+@click.argument("target", required=False)
+@click.argument("arguments", nargs=-1)
+@click.option("-x", "--exec", "process", metavar="NS:ENTRY", help="Run this process on a terminal host, then end.")
+@click.option("--host", metavar="NS:ENTRY", help="The terminal host to use when there are several.")
+@click.option("-o", "--override", "overrides", multiple=True, metavar="NS:ENTRY:PATH=VALUE", help="Change an entry.")
+@configuration_options
+@click.pass_context
+def run(
+    context: click.Context,
+    target: str | None,
+    arguments: tuple[str, ...],
+    process: str | None,
+    host: str | None,
+    overrides: tuple[str, ...],
+    profiles: tuple[str, ...],
+    settings: tuple[str, ...],
+) -> int:
+    """Run the application in the current directory.
+
+    Without a target it serves until SIGINT or SIGTERM: the first asks everything to finish, a second ends at once. A
+    target names a command (an entry with meta.command); `wippy run list` prints them. Words after it are arguments;
+    words that begin with a dash follow `--`.
+
+    \b
+    Examples:
+      wippy run
+      wippy run -x app:hello World
+      wippy run migrate -- --fast
+    """
+    flags = globals_of(context)
+    words = arguments if target is None or process is None else (target, *arguments)
+    command = None if process is not None else target
+    session = _Session(flags, profiles, settings, overrides)
+    if command == "list":
+        session.print_commands()
+        return 0
+    if command is not None:
+        process = session.command(command)
+    if process is None:
+        return session.serve()
+    return session.execute(process, host, words)
+
+
+class _Session:
+    """One invocation: its configuration and entries, and how they are run."""
+
+    def __init__(
+        self, flags: Globals, profiles: Sequence[str], settings: Sequence[str], overrides: Sequence[str]
+    ) -> None:
+        from pathlib import Path
+
+        from wippy.project.config_files import Layers, load_config
+        from wippy.runtime import read_project
+
+        self._flags = flags
+        self._early_logging()
+        self._config: Config = load_config(
+            Layers(flags.config, profiles, settings, overrides, flags=flags.flag_leaves())
+        )
+        self._entries: list[Entry] = read_project(Path(), self._config)
+
+    # Commands ---------------------------------------------------------------------------------------------------------
+
+    def _commands(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for entry in self._entries:
+            command = entry.meta.get("command")
+            if entry.kind.startswith("process.") and isinstance(command, dict) and isinstance(command.get("name"), str):
+                found[command["name"]] = entry
+        return dict(sorted(found.items()))
+
+    def command(self, name: str) -> str:
+        """The process behind a command name. Raises Error(NotFound)."""
+        entry = self._commands().get(name)
+        if entry is None:
+            raise not_found(f"command \"{name}\" not found. Use 'wippy run list' to see available commands")
+        return str(entry.id)
+
+    def print_commands(self) -> None:
+        commands = self._commands()
+        if not commands:
+            click.echo("No commands found. A process entry with meta.command.name is a command.")
+            return
+        click.echo("Available commands:")
+        width = max(len(name) for name in commands)
+        for name, entry in commands.items():
+            click.echo(f"  {name.ljust(width)}  {entry.meta['command'].get('short', '')} ({entry.id})")
+        click.echo("\nRun with: wippy run <command>")
+
+    # Running ----------------------------------------------------------------------------------------------------------
+
+    def _early_logging(self) -> None:
+        configure_logging(-1 if self._flags.verbose else 0, silent=self._flags.silent, tracebacks=self._flags.debug)
+
+    def _runtime(self) -> Runtime:
+        from wippy.runtime import Runtime
+
+        return Runtime(entries=self._entries, config=self._config, memory=self._flags.memory_limit)
+
+    def _loop(self, main: Any) -> int:
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code: int = runner.run(main)
+        return code
+
+    def serve(self) -> int:
+        """Until a signal, or until the application asks to end; its exit code."""
+        stream = sys.stdout if self._flags.console else None
+        configure_logging(
+            self._config.integer("logmanager.min_level", 0),
+            silent=self._flags.silent,
+            stream=stream,
+            json_lines=False if self._flags.console else None,
+            tracebacks=self._flags.debug,
+        )
+        return self._loop(_serve(self._runtime()))
+
+    def execute(self, process: str, host: str | None, words: Sequence[str]) -> int:
+        """One process on a terminal host; the exit code its result means (spec 01 §18)."""
+        if not self._flags.has_log_flags:
+            configure_logging(silent=True)
+        return self._loop(_execute(self._runtime(), process, self._terminal_host(host), tuple(words)))
+
+    def _terminal_host(self, wanted: str | None) -> str:
+        hosts = sorted(str(e.id) for e in self._entries if e.kind == "terminal.host")
+        if wanted is not None:
+            if wanted not in hosts:
+                raise not_found(f"terminal host {wanted} not found in registry")
+            return wanted
+        if not hosts:
+            raise not_found("no terminal.host found in registry: add an entry of that kind")
+        if len(hosts) > 1:
+            raise invalid(f"multiple terminal hosts found ({', '.join(hosts)}), use --host to specify")
+        return hosts[0]
+
+
+@contextlib.asynccontextmanager
+async def _signals() -> Any:
+    """An event that the first SIGINT or SIGTERM sets; the second one ends the OS process."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def received() -> None:
+        if asked.is_set():
+            os._exit(1)
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, received)
+    try:
+        yield asked
+    finally:
+        if not asked.is_set():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+async def _serve(runtime: Runtime) -> int:
+    async with _signals() as asked:
+        starting = asyncio.ensure_future(runtime.start())
+        waiting = asyncio.ensure_future(asked.wait())
+        await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await runtime.stop()
+            return 0
+        starting.result()
+        exited = asyncio.ensure_future(runtime.exited())
+        await asyncio.wait({exited, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        code = exited.result() if exited.done() else 0
+        await runtime.stop()
+        return code
+
+
+async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, ...]) -> int:
+    from wippy.lua.modules.io import Terminal
+
+    async with _signals() as asked:
+        await runtime.start()
+        terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, words)
+        running = asyncio.ensure_future(_on_host(runtime, process, host, words, terminal))
+        waiting = asyncio.ensure_future(asked.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            runtime.node.cancel(runtime.node.resources[host].pid, "runtime stopping")
+        try:
+            if running.done():
+                return exit_code(running.result())
+            running.cancel()
+            return 0
+        except Error as e:
+            click.echo(e.message, err=True)
+            return 1
+        finally:
+            await runtime.stop()
+
+
+async def _on_host(runtime: Runtime, process: str, host: str, words: tuple[str, ...], terminal: Any) -> Any:
+    found = runtime.node.resources.get(host)
+    deadline = asyncio.get_running_loop().time() + HOST_WAIT
+    if found is not None and not found.running:
+        await runtime.node.supervisor.start(host)
+    while found is None or not found.running:
+        if asyncio.get_running_loop().time() > deadline:
+            raise unavailable(f"terminal host {host} is not running")
+        await asyncio.sleep(0.02)
+    EntryId.parse(process)
+    return await found.run(process, words, terminal)
+
+
+def exit_code(result: Any) -> int:
+    """What a terminal process's result means: a text is printed, numbers and booleans are codes."""
+    if isinstance(result, bool):
+        return 0 if result else 1
+    if isinstance(result, float):
+        return int(result) & 0xFF if math.isfinite(result) else 1
+    if isinstance(result, int):
+        return result & 0xFF
+    if isinstance(result, (str, bytes)):
+        sys.stdout.buffer.write((result.encode() if isinstance(result, str) else result) + b"\n")
+        sys.stdout.flush()
+    return 0

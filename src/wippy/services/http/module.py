@@ -1,0 +1,100 @@
+"""The guest module `http` (spec 05 §4): the request's data comes over once, the response is collected by module.lua."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wippy.core.errors import Error, internal, invalid
+from wippy.lua.bindings import Caller
+from wippy.lua.modules.declare import Module
+from wippy.services.http.exchange import Exchange
+from wippy.services.http.service import exchanges_of
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+
+def module(node: Node) -> Module:
+    """The declaration of `http` for a node."""
+    http = Module(
+        "http",
+        "The request being served and its response.",
+        classes=("network", "io", "nondeterministic"),
+        source=Path(__file__).with_name("module.lua"),
+    )
+    exchanges = exchanges_of(node)
+
+    def exchange(caller: Caller) -> Exchange:
+        found = exchanges.get(caller.request)
+        if found is None:
+            raise internal("no http request in this context")
+        return found
+
+    @http.function("describe() -> table", caller=True, private=True)
+    def describe(caller: Caller) -> dict[str, Any]:
+        """The request without its body."""
+        return exchange(caller).describe()
+
+    @http.function("body(limit: integer, milliseconds: number) -> string", caller=True, private=True, yields=True)
+    async def body(caller: Caller, limit: int, milliseconds: float) -> bytes:
+        """The whole request body."""
+        return await exchange(caller).body(limit, milliseconds / 1000)
+
+    @http.function(
+        "body_json(limit: integer, milliseconds: number) -> any", caller=True, private=True, yields=True
+    )
+    async def body_json(caller: Caller, limit: int, milliseconds: float) -> Any:
+        """The request body, decoded."""
+        import msgspec
+
+        data = await exchange(caller).body(limit, milliseconds / 1000)
+        try:
+            return msgspec.json.decode(data)
+        except msgspec.DecodeError as e:
+            raise invalid(f"request body is not JSON: {e}") from None
+
+    @http.function("send(head: bytes, chunk: bytes) -> boolean", caller=True, private=True, yields=True)
+    async def send(caller: Caller, head: bytes, chunk: bytes) -> bool:
+        """Streams: the head with the first chunk, then chunks."""
+        await exchange(caller).stream(head, chunk)
+        return True
+
+    @http.function("multipart(limit: integer) -> table", caller=True, private=True, yields=True)
+    async def multipart(caller: Caller, limit: int) -> dict[str, Any]:
+        """The fields and files of a form."""
+        found = exchange(caller)
+        kind = found.describe()["headers"].get("content-type", "")
+        if not kind.startswith("multipart/form-data"):
+            raise invalid("request is not multipart/form-data")
+        return _form(kind, await found.body(limit, 300))
+
+    return http
+
+
+def _form(content_type: str, body: bytes) -> dict[str, Any]:
+    from email import message_from_bytes
+    from email.message import Message
+    from email.policy import HTTP
+
+    message: Message = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body, policy=HTTP)
+    if not message.is_multipart():
+        raise Error("Internal", "malformed multipart form")
+    values: dict[str, list[bytes]] = {}
+    files: dict[str, list[dict[str, Any]]] = {}
+    for part in message.get_payload():
+        assert isinstance(part, Message)
+        name = part.get_param("name", header="content-disposition")
+        if not isinstance(name, str):
+            continue
+        content = part.get_payload(decode=True)
+        data = content if isinstance(content, bytes) else b""
+        filename = part.get_filename()
+        if filename is None:
+            values.setdefault(name, []).append(data)
+        else:
+            headers = {key.lower(): str(value) for key, value in part.items()}
+            files.setdefault(name, []).append(
+                {"name": filename, "size": len(data), "headers": headers, "content": data}
+            )
+    return {"values": {k: v[0] if len(v) == 1 else v for k, v in values.items()}, "files": files}

@@ -1,0 +1,172 @@
+"""`http.service` at run time: routers and endpoints in a table, requests into function calls (spec 05 §2)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wippy.core.errors import CANCELED, Error
+from wippy.services.http.exchange import Exchange
+from wippy.services.http.routing import Match, Route, RoutingTable, join, parse_pattern
+from wippy.services.http.server import HttpListener
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+log = logging.getLogger("wippy.http")
+
+WATCH_AFTER = 0.1  # seconds after which a request is worth a watch for the client's disappearance
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    id: str
+    method: str
+    path: str
+    function: str
+
+
+@dataclass(slots=True)
+class Router:
+    id: str
+    prefix: str
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+
+
+class HttpService:
+    """One server: its routers, and the function calls it makes."""
+
+    def __init__(self, node: Node, entry_id: str, addr: str, identity: int) -> None:
+        self._node = node
+        self.id = entry_id
+        self.addr = addr
+        self._identity = identity
+        self.routers: dict[str, Router] = {}
+        self._table = RoutingTable(())
+        self._listener: HttpListener | None = None
+        self._serving: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    # The table --------------------------------------------------------------------------------------------------------
+
+    def rebuild(self) -> None:
+        """Swaps in a table of the current routers. Raises Error(Conflict) and keeps the old one."""
+        self._table = RoutingTable(self._routes())
+
+    def _routes(self) -> Iterator[Route]:
+        explicit: set[str] = set()
+        preflights: dict[str, Route] = {}
+        for router in self.routers.values():
+            for endpoint in router.endpoints.values():
+                pattern = join(router.prefix, endpoint.path)
+                segments = parse_pattern(pattern)
+                yield Route(endpoint.method, pattern, segments, endpoint)
+                shape = "/".join(s.text if s.kind == "literal" else f"<{s.kind}>" for s in segments)
+                if endpoint.method == "OPTIONS":
+                    explicit.add(shape)
+                else:
+                    preflights.setdefault(shape, Route("OPTIONS", pattern, segments, None))
+        for shape, route in preflights.items():
+            if shape not in explicit:
+                yield route
+
+    # Serving ----------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> str:
+        self._listener = HttpListener(self.addr, self._application)
+        await self._listener.start()
+        log.info("listening", extra={"fields": {"service": self.id, "addr": self.addr}})
+        return f"service listening on {self.addr}"
+
+    async def stop(self) -> None:
+        """Accepts no more requests; those in progress finish, which the supervisor's stop timeout bounds."""
+        self._stopping = True
+        if self._listener is not None:
+            await self._listener.stop()
+            self._listener = None
+        self._stopping = False
+
+    async def _application(self, scope: Any, protocol: Any) -> None:
+        if scope.proto != "http":
+            protocol.close(404)
+            return
+        method, path = scope.method, scope.path
+        found = self._table.match(method, path)
+        if found.route is None or found.route.target is None:
+            _answer_without_handler(Exchange(scope, protocol, None, {}), found, scope.query_string)
+            return
+        exchange = Exchange(scope, protocol, found.route, found.params)
+        try:
+            await self._call(exchange, found.route.target)
+        except Exception:
+            log.exception("serving %s %s failed", method, path)
+            exchange.text(500, "internal error")
+
+    async def _call(self, exchange: Exchange, endpoint: Endpoint) -> None:
+        exchanges = exchanges_of(self._node)
+        number = exchanges.add(exchange)
+        call = self._node.call(endpoint.function, identity=self._identity, request=number)
+        watch = self._node.loop.call_later(WATCH_AFTER, self._watch, exchange, call)
+        attachment: bytes | None = None
+        error: Error | None = None
+        try:
+            _, attachment = await call
+        except Error as e:
+            error, attachment = e, getattr(e, "attachment", None)
+        except asyncio.CancelledError:
+            error = Error(CANCELED, "client has gone")
+        finally:
+            watch.cancel()
+            exchanges.remove(number)
+        await exchange.finish(attachment, error)
+
+    def _watch(self, exchange: Exchange, call: asyncio.Future[Any]) -> None:
+        """A client that goes away cancels its request."""
+        if call.done():
+            return
+        task = self._node.loop.create_task(exchange.disconnected())
+        call.add_done_callback(lambda _: task.cancel())
+        task.add_done_callback(lambda t: None if t.cancelled() or call.done() else call.cancel())
+
+
+class Exchanges:
+    """The requests being served on a node, by the number their handler's modules know them under."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._live: dict[int, Exchange] = {}
+
+    def add(self, exchange: Exchange) -> int:
+        number = next(self._numbers)
+        self._live[number] = exchange
+        return number
+
+    def get(self, number: int) -> Exchange | None:
+        return self._live.get(number)
+
+    def remove(self, number: int) -> None:
+        self._live.pop(number, None)
+
+
+def exchanges_of(node: Node) -> Exchanges:
+    found = node.resources.get("@http")
+    if found is None:
+        found = node.resources["@http"] = Exchanges()
+    exchanges: Exchanges = found
+    return exchanges
+
+
+def _answer_without_handler(exchange: Exchange, found: Match, query: str) -> None:
+    if found.route is not None:
+        exchange.empty(204)
+    elif found.redirect:
+        where = f"{found.redirect}?{query}" if query else found.redirect
+        exchange.text(307, "Temporary Redirect", (("location", where),))
+    elif found.allowed:
+        exchange.text(405, "Method Not Allowed", (("allow", ", ".join(found.allowed)),))
+    else:
+        exchange.text(404, "404 page not found")
