@@ -61,7 +61,7 @@ def test_error_is_that_of_plain_lua(name: str) -> None:
         ("type T = {\n a: number,\n b: string\n}\nlocal x\nx()", 6),
         ("interface I\n function m(a: T): B\nend\nlocal x\nx()", 5),
         ("local x: {\n a: number\n}\nx()", 4),
-        ("local function f<T: {\n}>(a:\n T, ...:\n any):\n (A,\n B)\n a()\nend\nf()", 8),
+        ("local function f<T: {\n}>(a:\n T, ...:\n any):\n (A,\n B)\n a()\nend\nf()", 7),
         ("local x\nlocal y = (x ::\n T).y", 3),
         ("local x\nlocal y = x as\n T\ny()", 4),
         ("local x: T\n(f or x)()", 2),

@@ -8,13 +8,16 @@ from .tokens import Tokens
 class Edits:
     """Replacements, erasures and insertions around the tokens of one source.
 
-    Tokens keep their lines, so insertions must not contain line ends. Edits may come in any order but for two rules:
+    Tokens keep their lines, so insertions must not contain line ends. A string over several lines goes to the last of
+    them, which is where Lua reports errors of what is around it. Edits may come in any order but for two rules:
     of several insertions before one token the outermost construct comes first, after one token the innermost.
     """
 
     def __init__(self, tokens: Tokens) -> None:
         self.texts = tokens.texts.copy()
-        self.lines = tokens.lines
+        self.lines = tokens.lines.copy()
+        for index, line in tokens.end_lines.items():
+            self.lines[index] = line
         self._before: dict[int, str] = {}
         self._after: dict[int, str] = {}
 

@@ -93,7 +93,9 @@ def tokenize(source: bytes, entry: str) -> Tokens:
             lines.append(line)
             columns.append(match.start(group) - line_start + 1)
             if group in (_STRING, _LONG):
-                line, line_start = _past_newlines(spelling, match.start(group), line, line_start)
+                last, line_start = _past_newlines(spelling, match.start(group), line, line_start)
+                if last != line:
+                    line = tokens.end_lines[len(kinds) - 1] = last
             continue
         texts.append(spelling)
         lines.append(line)

@@ -74,21 +74,25 @@ def run_in_blocks(edits: Edits, loop: ast.NumericFor, breaks: list[int], label: 
     """Rewrite an innermost numeric `for` as blocks of 500 rounds with one tick each.
 
     The limit is evaluated once. A `for` over the blocks makes Lua itself judge it: its error when it is no number,
-    no round when it is NaN or already passed, no overflow when it is the last integer.
+    no round when it is NaN or already passed, no overflow when it is the last integer. Inside, the distance to it is
+    exact, also when it is a float or a numeric string; downwards it may overflow and is then negative.
     """
     start = integer_literal(loop.start)
     step = 1 if loop.step is None else integer_literal(loop.step) or 1
     variable = edits.texts[loop.variable.first]
     do = loop.body.first - 1
+    span = abs(step) * (_BLOCK_ROUNDS - 1)
+    if step > 0:
+        clip, end = f"__wpy_e=__wpy_b-__wpy_a if __wpy_e>{span}", "__wpy_a+__wpy_e"
+    else:
+        clip, end = f"__wpy_e=__wpy_a-__wpy_b if __wpy_e>{span} or __wpy_e<0", "__wpy_a-__wpy_e"
     edits.replace(loop.first, "do local __wpy_b=")
     edits.erase(loop.variable.first, loop.limit.first)
     edits.erase(loop.limit.last + 1, do)
     edits.replace(
         do,
         f"for __wpy_a={start},__wpy_b,{step * _BLOCK_ROUNDS} do {_BLOCK_TICK} "
-        f"local __wpy_e=__wpy_a{step * (_BLOCK_ROUNDS - 1):+d} "
-        f"if __wpy_e{'>' if step > 0 else '<'}__wpy_b then __wpy_e=__wpy_b end "
-        f"for {variable}=__wpy_a,__wpy_e,{step} do",
+        f"local {clip} then __wpy_e={span} end for {variable}=__wpy_a,{end},{step} do",
     )
     for token in breaks:
         edits.replace(token, f"goto {label}")

@@ -27,16 +27,17 @@ class Tokens:
 
     `texts` holds the Lua 5.5 spelling of each token (strings re-quoted on one line), `literals` the value of each
     NUMBER (int or float), STRING (bytes) and LABEL (str) by token index. Lines and columns count from 1, columns in
-    bytes. A token that spans lines has the line it starts on.
+    bytes. A token that spans lines has the line it starts on in `lines` and the one it ends on in `end_lines`.
     """
 
-    __slots__ = ("columns", "kinds", "lines", "literals", "texts")
+    __slots__ = ("columns", "end_lines", "kinds", "lines", "literals", "texts")
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
         self.texts: list[str] = []
         self.lines: list[int] = []
         self.columns: list[int] = []
+        self.end_lines: dict[int, int] = {}
         self.literals: dict[int, bytes | int | float | str] = {}
 
     def __len__(self) -> int:

@@ -1,0 +1,1 @@
+"""What the runtime costs, as ratios measured in one run. `make bench` writes latest.json."""

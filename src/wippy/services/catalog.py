@@ -1,0 +1,49 @@
+"""The built-in kinds and guest modules of the services, by name; imported when first used.
+
+Third parties add theirs through the entry-point groups `wippy.kinds` and `wippy.modules`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from wippy.core.errors import not_found
+from wippy.lua.modules.catalog import load
+from wippy.registry.handlers import AnyHandler
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+GROUP = "wippy.kinds"
+
+KINDS: dict[str, str] = {
+    "db.sql.sqlite": "wippy.services.sql.sqlite_kind:SqliteHandler",
+    "env.storage.file": "wippy.services.env.kinds:FileStorageHandler",
+    "env.storage.memory": "wippy.services.env.kinds:MemoryStorageHandler",
+    "env.storage.os": "wippy.services.env.kinds:OsStorageHandler",
+    "env.storage.router": "wippy.services.env.kinds:RouterStorageHandler",
+    "env.storage.static": "wippy.services.env.kinds:StaticStorageHandler",
+    "env.variable": "wippy.services.env.kinds:VariableHandler",
+    "store.memory": "wippy.services.store.memory_kind:MemoryStoreHandler",
+}
+"""Kind -> the handler class, as `python.module:Class`; a handler is constructed with the node."""
+
+MODULES: dict[str, str] = {
+    "env": "wippy.services.env.module:module",
+    "sql": "wippy.services.sql.module:module",
+    "store": "wippy.services.store.module:module",
+}
+"""Guest module -> a function that takes the node and returns its `Module`."""
+
+
+def handler(kind: str, node: Node) -> AnyHandler:
+    """A handler for `kind`. Raises Error(NotFound) for a kind that nobody provides."""
+    path = KINDS.get(kind)
+    if path is not None:
+        made: AnyHandler = load(path)(node)
+        return made
+    for point in entry_points(group=GROUP, name=kind):
+        third_party: AnyHandler = point.load()(node)
+        return third_party
+    raise not_found(f'no handler for kind "{kind}"')
