@@ -31,6 +31,14 @@ local function main(n)
 end
 return { main = main }
 """
+NOOP = "return { main = function() end }"
+CHURN = """
+local function main(n)
+  for i = 1, n do assert(process.spawn("bench:noop", "bench:host")) end
+  return n
+end
+return { main = main }
+"""
 IDLE = """
 local function main() process.inbox():receive() end
 return { main = main }
@@ -108,13 +116,15 @@ def _lua(name: str, kind: str, source: str, modules: list[str] | None = None, me
 
 def entries(port: int | None = None) -> list[Entry]:
     """The application; with `port` also the HTTP side."""
-    started = {"auto_start": True}
+    started = {"auto_start": True, "stop_timeout": "100ms"}
     found = [
         Entry(EntryId("bench", "host"), "process.host", {}, {"lifecycle": started}),
         _lua("pong", "process.lua", PONG),
         _lua("ping", "process.lua", PING),
         _lua("idle", "process.lua", IDLE),
         _lua("many", "process.lua", MANY),
+        _lua("noop", "process.lua", NOOP),
+        _lua("churn", "process.lua", CHURN),
         _lua("caller", "process.lua", CALLER, ["funcs"]),
         _lua("ticker", "process.lua", TICKER, ["time"]),
         _lua("spin", "process.lua", SPIN),

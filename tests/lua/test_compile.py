@@ -128,7 +128,7 @@ def test_chunk_gets_no_arguments_of_the_factory() -> None:
         "for i = 1, 1 do local i = '__mode' mt[i] = 'k' end",
         "for i = 1, 1 do local function f() i = '__mode' end f() mt[i] = 'k' end",
         "local a = setmetatable({}, {__add = function() return '__mode' end}) mt[a + 1] = 'k'",
-        "local a = setmetatable({}, {__add = function() return '__mode' end}) for i = 1, 1 do i = a mt[i + 1] = 'k' end",
+        "local a = setmetatable({}, {__add = function() return '__mode' end}) for i = 1, 1 do i = a mt[i+1] = 1 end",
         "local a = setmetatable({}, {__len = function() return '__mode' end}) mt[#a] = 'k'",
         "local a = setmetatable({}, {__unm = function() return '__mode' end}) mt[-a] = 'k'",
         "mt['__mode' as string] = 'k'",
@@ -196,8 +196,13 @@ def test_guarded_keys_of_any_type_arrive() -> None:
 # Loops
 
 
-@pytest.mark.parametrize("limit", ["3", "2.5", "0", "-1", "1e3", "0/0", "math.huge", "math.maxinteger", "'3'", "nil", "{}",
-                                   "499", "500", "501", "1000", "1001", "1001.5"])  # fmt: skip
+@pytest.mark.parametrize(
+    "limit",
+    [
+        *["3", "2.5", "0", "-1", "1e3", "0/0", "math.huge", "math.maxinteger", "'3'", "'0x10'", "'x'", "nil", "{}"],
+        *["499", "500", "501", "1000", "1001", "1001.5"],
+    ],
+)
 @pytest.mark.parametrize("step", ["", ", 1", ", 2", ", 499", ", 1000", ", 1001", ", -1", ", 0"])
 @pytest.mark.parametrize("start", ["0", "1", "7", "n"])
 def test_numeric_loop_visits_what_plain_lua_visits(start: str, limit: str, step: str) -> None:
@@ -213,10 +218,14 @@ def test_numeric_loop_visits_what_plain_lua_visits(start: str, limit: str, step:
     assert output(source) == run_plain(source)
 
 
-@pytest.mark.parametrize("limit", ["-3", "2.5", "-1e3", "-math.huge", "0/0", "nil", "-2000", "math.mininteger"])
+@pytest.mark.parametrize(
+    "limit", ["-3", "2.5", "'2'", "-1e3", "-math.huge", "0/0", "nil", "-2000", "-2000.5", "math.mininteger"]
+)
 @pytest.mark.parametrize("step", ["-1", "-2", "-1000", "-1001"])
 def test_numeric_loop_counts_down(limit: str, step: str) -> None:
-    source = f"local c, s = 0, 0 for i = 5, {limit}, {step} do c = c + 1 s = s + i if c > 1600 then break end end out(c, s)"
+    source = (
+        f"local c, s = 0, 0 for i = 5, {limit}, {step} do c = c + 1 s = s + i if c > 1600 then break end end out(c, s)"
+    )
     assert output(source) == run_plain(source)
 
 
@@ -291,7 +300,8 @@ def test_repeat_condition_sees_the_locals_of_its_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", ["f()", "next, t, nil, c", "next, t, f2()", "next, f2()", "f() :: any", "f()!", "table.unpack({next, t, nil, c})"]
+    "values",
+    ["f()", "next, t, nil, c", "next, t, f2()", "next, f2()", "f() :: any", "f()!", "table.unpack({next, t, nil, c})"],
 )
 def test_generic_loop_closes_nothing(values: str) -> None:
     source = f"""

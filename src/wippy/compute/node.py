@@ -15,6 +15,7 @@ from wippy.compute.supervisor import Supervisor
 from wippy.core.clock import Clock
 from wippy.core.errors import Error, canceled, internal, not_found
 from wippy.lua import shard as requests
+from wippy.lua.allocator import tune as tune_allocator
 from wippy.lua.bindings import Answer, Bindings, Caller, failure
 from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
 from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
@@ -24,8 +25,8 @@ from wippy.registry.registry import Registry
 log = logging.getLogger("wippy")
 guest_log = logging.getLogger("wippy.guest")
 
-STRIDE = 64  # PID numbers are k * STRIDE + shard (kernel/state.lua)
-CROWDED = 25_000  # processes of one shard beyond which new ones go to another (kernel notes, item 10)
+STRIDE = 256  # PID numbers are k * STRIDE + shard (kernel/state.lua)
+CROWDED = 16_000  # processes of one shard beyond which new ones go to another: its collector stops for 5 ms
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
@@ -64,6 +65,7 @@ class Node:
     env: EnvironmentVariables
 
     def __init__(self, *, strict: bool = False, memory: int = DEFAULT_MEMORY, clock: Clock | None = None) -> None:
+        tune_allocator()
         self.loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
         self.identities = Identities(strict=strict)
@@ -92,7 +94,6 @@ class Node:
             requests.EVENT: self._event,
             requests.RELEASE: self._release,
             requests.EXITED: self._exited,
-            requests.SPAWN_AWAY: self._spawn_away,
         }
         self._loop_scheduler = LoopScheduler(self.loop, self.handle, self.clock)
         self._schedulers.append(self._loop_scheduler)
@@ -143,6 +144,16 @@ class Node:
         if placement is None:
             raise internal("host does not implement process.Host")
         return {"here": shard in placement(), "most": CROWDED}
+
+    def place(self, host_id: str, shard: int) -> int:
+        """The shard for a new process whose own one is crowded, or none of the host's; made when all are crowded."""
+        target = self._place(host_id)
+        if target.live >= CROWDED and len(self.shards) < STRIDE:
+            scheduler = self._scheduler_of[shard]
+            if isinstance(scheduler, LoopScheduler):
+                target = self.add_shard(scheduler)
+        target.live += 1
+        return target.index
 
     def identity_open(self, identity: int) -> bool:
         return self.identities.open(identity)
@@ -354,36 +365,6 @@ class Node:
         elif number:
             answer = encode_list(["answer", "", number, None, "process not found"])
             self.post(shard, "signal", answer)
-
-    def _spawn_away(self, shard: Shard, request: Request) -> None:
-        process, host_id, parent, monitor, link, identity, values = decode(request.a)
-        number = next(self._numbers)
-        future: asyncio.Future[Any] = self.loop.create_future()
-        self._pending[number] = Pending(future)
-        future.add_done_callback(lambda done: self._spawned_away(shard, request.number, done))
-        try:
-            target = self._roomy(host_id)
-        except Error as e:
-            future.set_exception(e)
-            return
-        self.post(
-            target, "spawn", number, process.encode(), host_id.encode(), identity, encode(values) if values else None,
-            request.b, False, parent.encode(), monitor, link, False,
-        )  # fmt: skip
-
-    def _spawned_away(self, shard: Shard, number: int, future: asyncio.Future[Any]) -> None:
-        error = future.exception()
-        if error is None:
-            self.post(shard, "complete", number, True, encode_list([future.result()[0]]))
-        else:
-            self.post(shard, "complete", number, *failure(error))
-
-    def _roomy(self, host_id: str) -> Shard:
-        """Where a process goes whose own shard is crowded or not the host's: another one, made when all are crowded."""
-        shard = self._place(host_id)
-        if shard.live >= CROWDED and len(self.shards) < STRIDE and shard.index == 0:
-            return self.add_shard(self._loop_scheduler)
-        return shard
 
     def _log(self, _shard: Shard, request: Request) -> None:
         level, message, fields, name = decode(request.a)

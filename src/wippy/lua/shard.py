@@ -36,7 +36,7 @@ DEFAULT_MEMORY = 1024 * MIB
 HARD_MARGIN = 64 * MIB
 RESERVE = 256 * 1024
 
-OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED, SPAWN_AWAY = range(1, 10)
+OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED = range(1, 9)
 
 
 class Request(NamedTuple):
@@ -56,6 +56,7 @@ class ShardHost(Protocol):
 
     def definition(self, entry_id: str) -> dict[str, Any]: ...
     def host(self, host_id: str, shard: int) -> dict[str, Any]: ...
+    def place(self, host_id: str, shard: int) -> int: ...
     def identity_open(self, identity: int) -> bool: ...
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool: ...
 
@@ -95,6 +96,7 @@ class Shard:
             "module": self._primitive(lambda name: encode(bindings.spec(name.decode()))),
             "definition": self._primitive(lambda entry: encode(host.definition(entry.decode()))),
             "host": self._primitive(lambda entry: encode(host.host(entry.decode(), self.index))),
+            "place": self._primitive(lambda entry: host.place(entry.decode(), self.index)),
             "open": self._primitive(host.identity_open),
             "permitted": self._primitive(self._permitted),
             "time": self._primitive(host.clock.wall),

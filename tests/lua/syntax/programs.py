@@ -6,6 +6,8 @@ import re
 
 from hypothesis import strategies as st
 
+from wippy.lua.syntax.expression_parser import POWERS
+
 names = st.sampled_from(["a", "b", "c", "x", "type", "value_2", "_", "global", "continue"])
 fields = st.sampled_from(["a", "b", "type", "readonly", "as", "is", "interface", "asserts"])
 strings = st.binary(max_size=6).map(
@@ -38,7 +40,11 @@ _record_fields = joined(
     st.one_of(form("{}: {}", fields, types), form("{}?: {}", fields, types), form("{}: {} @min(1)", fields, types))
 )
 _returns = st.one_of(
-    st.just(""), st.just(": ()"), form(": {}", types), form(": ({})", joined(types, least=2)), form(": {}, {}", types, types)
+    st.just(""),
+    st.just(": ()"),
+    form(": {}", types),
+    form(": ({})", joined(types, least=2)),
+    form(": {}, {}", types, types),
 )
 _results = st.one_of(types, st.just("()"), form("({}, {})", types, types))
 _parameter_types = joined(st.one_of(types, form("{}: {}", names, types)))
@@ -58,7 +64,7 @@ _types = st.one_of(
     form("({})[]", types),
     form("({})[{}]", types, types),
     form("({}) @min(1) @pattern({})", types, strings),
-    form("({}) | ({}) | {}", types, types, types),
+    form("({}) | ({}) | {}", types, types, _simple_types),
     form("({}) & ({}) | ({})", types, types, types),
     form("({}) extends ({}) ? ({}) : {}", types, types, types, types),
     form("keyof({})", types),
@@ -68,12 +74,12 @@ _types = st.one_of(
 
 _prefixes = st.one_of(names, form("({})", expressions))
 _arguments = st.one_of(form("({})", joined(expressions)), form("{{{}}}", joined(expressions)), strings)
-_suffixes = st.one_of(
-    form(".{}", fields), form("[{}]", expressions), _arguments, form(":{}{}", fields, _arguments)
-)
+_suffixes = st.one_of(form(".{}", fields), form("[{}]", expressions), _arguments, form(":{}{}", fields, _arguments))
 _chains = form("{}{}", _prefixes, joined(_suffixes, ""))
 _calls = form("{}{}", _chains, _arguments)
-_table_fields = st.one_of(expressions, form("{} = {}", fields, expressions), form("[{}] = {}", expressions, expressions))
+_table_fields = st.one_of(
+    expressions, form("{} = {}", fields, expressions), form("[{}] = {}", expressions, expressions)
+)
 _typed_names = st.one_of(names, form("{}: {}", names, types))
 _type_parameters = st.sampled_from(["", "<T>", "<T, U: {a: T}>", "<T: Box<Box<T>>>"])
 _functions = st.one_of(
@@ -81,7 +87,7 @@ _functions = st.one_of(
     form("(a, ...: {})\n{}\nend", types, blocks),
     form("(...)\n{}\nend", blocks),
 )
-_operators = st.sampled_from("or and < > <= >= ~= == | ~ & << >> .. + - * / // % ^".split())
+_operators = st.sampled_from(sorted(POWERS))
 _expressions = st.one_of(
     st.sampled_from(["nil", "true", "false", "..."]),
     numbers,
@@ -139,13 +145,14 @@ def plain(program: str) -> str:
 _run_names = st.sampled_from(["a", "b", "c", "t"])
 _annotation = st.sampled_from(["", "«: number»", "«: {string}?»", "«: (A) -> B | C»", "«:\n  Box<Box<T>>»"])
 _cast = st.sampled_from(["", "« as any»", "« :: {[string]: number}»", "«!»", "« ::\n T?»"])
+_run_operators = st.sampled_from(["+", "-", "*", "..", "<", "==", "and", "or", "\n+"])
 run_expressions: st.SearchStrategy[str] = st.deferred(lambda: _run_expressions)
 _run_expressions = st.one_of(
     st.sampled_from(["nil", "true", "1", "2", "2.5", '"k"', '"7"', '"a\\nb"', "[[\nlong\n]]", "#t", "..."]),
     _run_names,
     form("({}{})", run_expressions, _cast),
-    form("{} {} {}", run_expressions, st.sampled_from(["+", "-", "*", "..", "<", "==", "and", "or", "\n+"]), run_expressions),
-    form("{{{}, k = {}, [{}] = {}}}", *[run_expressions] * 4),
+    form("{} {} {}", run_expressions, _run_operators, run_expressions),
+    form("{{{}, k = {}, [ {}] = {}}}", *[run_expressions] * 4),
     form("t[ {}]", run_expressions),
     form("(function({}{}, ...){}\n return {}, ... end)({}{})", _run_names, _annotation, _annotation.map(
         lambda text: text.replace("«:\n", "«:")), run_expressions, run_expressions, _cast),
@@ -174,4 +181,4 @@ run_statements: st.SearchStrategy[str] = st.one_of(
          " for _, f in ipairs(fs) do out(f(), f()) end {} end", run_blocks),
     form("out(pcall(function(...) {} end, {}))", run_blocks, run_expressions),
 )  # fmt: skip
-run_programs = form("local t = {{1, 2, k = 3}}\nlocal a, b = 1, \"x\"\n{}\nout(a, b, c, #t)", run_blocks)
+run_programs = form('local t = {{1, 2, k = 3}}\nlocal a, b = 1, "x"\n{}\nout(a, b, c, #t)', run_blocks)

@@ -21,7 +21,9 @@ local function environment(lines)
         end
         lines[#lines + 1] = table.concat(shown, " ")
     end
-    return setmetatable({out = out}, {__index = _G})
+    local env = setmetatable({out = out}, {__index = _G})
+    env._G = env
+    return env
 end
 local function finish(lines, calls, ok, problem)
     if not ok then lines[#lines + 1] = "error: " .. tostring(problem) end

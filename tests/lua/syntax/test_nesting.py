@@ -46,7 +46,7 @@ def shaped(shape: str, levels: int) -> bytes:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_deep_nesting_is_refused(shape: str) -> None:
     with pytest.raises(LuaSyntaxError, match="nesting too deep"):
-        compile_chunk(shaped(shape, 100_000), "app:main")
+        compile_chunk(shaped(shape, 20_000), "app:main")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

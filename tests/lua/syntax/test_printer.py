@@ -8,7 +8,7 @@ from .trees import difference
 
 
 @given(programs)
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_printed_program_parses_to_the_same_tree(program: str) -> None:
     source = program.encode("latin-1")
     tree = parse(source, "app:main")

@@ -15,9 +15,8 @@ def difference(left: object, right: object) -> str | None:
         if type(one) is not type(other):
             return f"{path}: {type(one).__name__} / {type(other).__name__}"
         if isinstance(one, ast.Node):
-            for field in one.__struct_fields__:
-                if field not in _POSITIONS:
-                    pending.append((getattr(one, field), getattr(other, field), f"{path}.{field}"))
+            fields = [field for field in one.__struct_fields__ if field not in _POSITIONS]
+            pending += [(getattr(one, field), getattr(other, field), f"{path}.{field}") for field in fields]
         elif isinstance(one, list) and isinstance(other, list):
             if len(one) != len(other):
                 return f"{path}: {len(one)} / {len(other)} items"

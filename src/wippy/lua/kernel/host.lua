@@ -19,8 +19,7 @@ end
 S.request = request
 
 -- Request codes; the host has the same list (shard.py).
-local OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED, SPAWN_AWAY = 1, 2, 3, 4, 5, 6, 7, 8, 9
-S.codes = { op = OP, reply = REPLY, cancel = CANCEL_OP, signal = SIGNAL, log = LOG, event = EVENT, release = RELEASE, exited = EXITED, spawn = SPAWN_AWAY }
+local OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED = 1, 2, 3, 4, 5, 6, 7, 8
 
 local function memory_check()
   if count("count") * 1024 > S.soft then S.over_memory(S.cur) end
@@ -344,7 +343,9 @@ function S.spawn(id, host_id, ctx, args, relations)
   S.check_park()
   local spawner = S.task
   if not host.here or S.live >= host.most then
-    return S.spawn_away(id, host_id, ctx, args, relations)
+    local ok, shard = prim(S.prims.place, host_id)
+    if not ok then return nil, decode(shard) end
+    if shard ~= S.shard then return S.spawn_away(shard, id, host_id, ctx, args, relations) end
   end
   local child = S.start_process(def, host_id, ctx, args, spawner)
   if relations then S.relate(child, p, relations) end
@@ -364,20 +365,13 @@ function S.relate(child, p, relations)
   end
 end
 
-function S.spawn_away(id, host_id, ctx, args, relations)
+-- Starts the process on another shard and waits for its PID.
+function S.spawn_away(shard, id, host_id, ctx, args, relations)
   local p = S.cur
-  last_op = last_op + 1
-  ops[last_op] = S.task
-  local own = S.own(p)
-  if not own.ops then own.ops = {} end
-  own.ops[last_op] = true
   local pid = S.pid_of(p)
-  request(SPAWN_AWAY, last_op, encode(true, {
-    n = 7, id, host_id, pid, relations and relations.monitor or false, relations and relations.link or false, ctx.identity, ctx.values or nil,
-  }), encode(true, args))
-  local ok, v = S.park()
-  if ok ~= true then return nil, decode(v) end
-  local child = decode_list(v)[1]
+  local child, err = S.ask("{|0x" .. string.format("%05x", S.stride + shard) .. "}", "spawn", id, host_id, pid,
+    relations and relations.monitor or false, relations and relations.link or false, ctx.identity, ctx.values or nil, args)
+  if not child then return nil, err end
   local mine = relations and S.relations_of(p)
   if relations and relations.monitor then mine.watching[child] = true end
   if relations and relations.link then mine.links[child] = true end
@@ -468,6 +462,19 @@ local signals = {
   cancel = S.cancel_process, terminate = S.terminate_process,
 }
 
+-- A spawn for another shard answers when the module body has run.
+local function spawn_here(reference, id, host, parent, monitor, link, identity, values, args)
+  local def, err = S.definition(id)
+  if not def then return nil, err end
+  local child = S.start_process(def, host, S.context(identity, values or false), args, { reference = reference })
+  if monitor then S.relations_of(child).watchers[parent] = true end
+  if link then S.relations_of(child).links[parent] = true end
+end
+
+function S.answer_signal(reference, v, e)
+  request(SIGNAL, -reference, "", encode(true, { n = 5, "answer", "", reference, v, e }))
+end
+
 local function receive_signal(text)
   local list = decode_list(text, true)
   local kind, pid, reference = list[1], list[2], list[3]
@@ -478,10 +485,13 @@ local function receive_signal(text)
     if t and not t.p.dead then S.wake(t, list[4], list[5]) end
     return
   end
-  local ok, err = signals[kind](pid, unpack(list, 4, list.n))
-  if reference ~= 0 then
-    request(SIGNAL, -reference, "", encode(true, { n = 5, "answer", "", reference, ok, err }))
+  if kind == "spawn" then
+    local _, err = spawn_here(reference, unpack(list, 4, list.n))
+    if err then S.answer_signal(reference, nil, err) end
+    return
   end
+  local ok, err = signals[kind](pid, unpack(list, 4, list.n))
+  if reference ~= 0 then S.answer_signal(reference, ok, err) end
 end
 
 -- Contexts ---------------------------------------------------------------------------------------------------------------
@@ -615,6 +625,12 @@ function interface.lookup(name) return S.lookup_name(name) end
 function interface.recover() S.recover() end
 function interface.memory() return count("count") * 1024 // 1 end
 function interface.collect() count("collect") end
+-- Bytes in use after two full collections.
+function interface.settled_memory()
+  count("collect")
+  count("collect")
+  return count("count") * 1024 // 1
+end
 function interface.live() return S.live end
 
 -- One turn: timers, then ready processes for about `seconds`. Returns busy, next deadline, how many values of requests wait

@@ -95,6 +95,8 @@ function S.answer(to, v, e, attachment)
     S.complete_future(to, v, e)
   elseif to.host then
     S.reply_host(to.host, v, e, attachment)
+  elseif to.reference then
+    S.answer_signal(to.reference, v, e)
   end
 end
 

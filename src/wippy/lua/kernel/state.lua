@@ -11,7 +11,7 @@ local os_clock = os.clock
 
 local S = {
   shard = 0,          -- index of this shard on its node
-  stride = 64,        -- process numbers are k * stride + shard
+  stride = 256,       -- process numbers are k * stride + shard
   last = 0,           -- k of the newest process
   node = "",          -- "" on a node without a name, else "name@"
 

@@ -3,7 +3,7 @@
 local S = ...
 local find, sub, rep, format, match, gmatch, gsub, byte = string.find, string.sub, string.rep, string.format, string.match, string.gmatch, string.gsub, string.byte
 local char, concat = string.char, table.concat
-local type, error, select, tonumber, floor, mtype = type, error, select, tonumber, math.floor, math.type
+local type, error, select, next, tonumber, floor, mtype = type, error, select, next, tonumber, math.floor, math.type
 local unpack = table.unpack
 local bad_argument, number_text = S.bad_argument, S.number_text
 local guest_tostring = S.base.tostring
@@ -29,9 +29,18 @@ local function int(v, default)
 end
 S.int = int
 
+-- Small integers (and floats equal to one), recognised by one table access instead of a call.
+local small = {}
+for i = 1, 4096 do small[i] = true end
+for i = -64, 0 do small[i] = true end
+
 function M.len(s) return #text(s, 1, "len") end
-function M.sub(s, i, j) return sub(text(s, 1, "sub"), int(i, 1), int(j, -1)) end
+function M.sub(s, i, j)
+  if type(s) == "string" and small[i] and (j == nil or small[j]) then return sub(s, i, j) end
+  return sub(text(s, 1, "sub"), int(i, 1), int(j, -1))
+end
 function M.byte(s, i, j)
+  if type(s) == "string" and (i == nil or small[i]) and (j == nil or small[j]) then return byte(s, i, j) end
   i = int(i, 1)
   return byte(text(s, 1, "byte"), i, int(j, i))
 end
@@ -280,5 +289,14 @@ M.packsize = string.packsize
 function M.unpack(fmt, s, at) return string.unpack(text(fmt, 1, "unpack"), text(s, 2, "unpack"), int(at, 1)) end
 function M.dump() error("unable to dump given function", 2) end
 
-S.string_meta.__index = M
+-- As methods of a string these need not look at what they are called on.
+local methods = {}
+for name, f in next, M do methods[name] = f end
+function methods.len(s) return #s end
+function methods.sub(s, i, j)
+  if small[i] and (j == nil or small[j]) then return sub(s, i, j) end
+  return M.sub(s, i, j)
+end
+
+S.string_meta.__index = methods
 S.base.string = S.library(M)

@@ -2,12 +2,13 @@
 -- a comparator, is reproducible, and never complains about an inconsistent order. Ranges are bounded.
 local S = ...
 local CLASS, FROZEN = S.CLASS, S.FROZEN
-local type, next, error, tonumber, select, rawget = type, next, error, tonumber, select, rawget
+local type, next, error, tonumber, select, rawget, pcall = type, next, error, tonumber, select, rawget, pcall
 local raw_setmetatable, getmetatable = setmetatable, debug.getmetatable
 local insert, remove, concat, create = table.insert, table.remove, table.concat, table.create
 local floor, mtype = math.floor, math.type
 local class_of, content, int, bad_argument, number_text = S.class_of, S.content, S.int, S.bad_argument, S.number_text
 local LARGEST = 10000000              -- elements one call may touch
+local LONGEST = 64 * 1024 * 1024      -- bytes one call may build
 
 local T = {}
 
@@ -62,15 +63,8 @@ function T.remove(t, at)
   return v
 end
 
-function T.concat(t, separator, i, j)
-  local real = readable(t, "concat")
-  local size = #real
-  i, j = int(i, 1), int(j, size)
-  if i < 1 then i = 1 end
-  if j > size then j = size end
-  if i > j then return "" end
-  S.charge(j - i)
-  separator = separator == nil and "" or S.base.tostring(separator)
+-- Numbers and error objects as the text they print as; anything else raises.
+local function concat_mixed(real, separator, i, j)
   local parts, bytes, n = {}, 0, 0
   for at = i, j do
     local v = rawget(real, at)
@@ -78,15 +72,42 @@ function T.concat(t, separator, i, j)
     if kind == "number" then v = number_text(v)
     elseif kind ~= "string" then
       local e = S.error_state(v)
-      if not e then error("invalid value (" .. S.base.type(v) .. ") at index " .. at .. " in table for concat", 2) end
+      if not e then error("invalid value (" .. S.base.type(v) .. ") at index " .. at .. " in table for concat", 3) end
       v = e.message
     end
     n = n + 1
     parts[n] = v
     bytes = bytes + #v + #separator
-    if bytes > 64 * 1024 * 1024 then error("resulting string too large", 2) end
+    if bytes > LONGEST then error("resulting string too large", 3) end
   end
   return concat(parts, separator)
+end
+
+local function measured(real, i, j)
+  local bytes = 0
+  for at = i, j do bytes = bytes + #real[at] end
+  return bytes
+end
+
+function T.concat(t, separator, i, j)
+  local real = readable(t, "concat")
+  local size = #real
+  i, j = int(i, 1), int(j, size)
+  if i < 1 then i = 1 end
+  if j > size then j = size end
+  if i > j then return "" end
+  S.charge((j - i) * 50)
+  separator = separator == nil and "" or S.base.tostring(separator)
+  if getmetatable(real) then return concat_mixed(real, separator, i, j) end
+  -- Strings are measured without a call for each: a number has no length and sends us to the careful way.
+  local ok, bytes = pcall(measured, real, i, j)
+  if ok then
+    if bytes + (j - i) * #separator > LONGEST then error("resulting string too large", 2) end
+    local joined, whole = pcall(concat, real, separator, i, j)
+    if joined then return whole end
+    if whole == "not enough memory" then error(whole, 0) end
+  end
+  return concat_mixed(real, separator, i, j)
 end
 
 function T.unpack(...) return S.base.unpack(...) end

@@ -213,8 +213,7 @@ class Emitter(ExpressionEmitter):
 
     def emit_label(self, node: ast.Label) -> None:
         self.scopes.label(node, self.block_mark, node in self.trailing_labels)
-        if self.mangles and node.name.startswith(PREFIX):
-            self.edits.replace(node.first, f"::{PREFIX}u_{node.name}::")
+        self.mangle(node.name, node.first, "::{}::")
 
     def emit_type(self, node: ast.Statement) -> None:
         self.edits.erase(node.first, node.last + 1)

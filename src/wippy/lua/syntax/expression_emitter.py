@@ -83,9 +83,10 @@ class ExpressionEmitter:
 
     # Names
 
-    def mangle(self, name: str, token: int) -> None:
+    def mangle(self, name: str, token: int, form: str = "{}") -> None:
+        """Rename a variable or label of the guest that could meet an injected one."""
         if self.mangles and (name.startswith(PREFIX) or name == "_ENV"):
-            self.edits.replace(token, f"{PREFIX}u_{name}")
+            self.edits.replace(token, form.format(f"{PREFIX}u_{name}"))
 
     def declare(self, name: ast.TypedName, numeric: bool = False) -> Variable:
         """Declare a name of the guest, its annotation erased."""

@@ -278,9 +278,13 @@ class TypeParser(Cursor):
         raise self.expected("'->'")
 
     def arrow(self, first: int, parameters: list[ast.TypeArgument], vararg: ast.Type | None) -> ast.Type:
-        """The rest of a function type from `->` on."""
+        """The rest of a function type from `->` on; a chain of arrows nests to the right."""
+        self.depth += _FRAMES
+        if self.depth > self.ceiling:
+            self.pass_ceiling()
         self.i += 1
         returns = self.return_types(several=False)
+        self.depth -= _FRAMES
         return ast.FunctionType(self.lines[first], self.columns[first], first, self.i - 1, parameters, vararg, returns)
 
     def fun_type(self) -> ast.Type:

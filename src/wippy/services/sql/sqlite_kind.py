@@ -1,0 +1,66 @@
+"""Kind `db.sql.sqlite` (spec 04a §1.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wippy.compute.lifecycle import Lifecycle
+from wippy.core.config import Duration, duration
+from wippy.core.errors import invalid
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import KindHandler
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Accepted for all SQL kinds; SQLite has exactly one connection, for good."""
+
+    max_open: int = 0
+    max_idle: int = 0
+    max_lifetime: Duration = duration("1h")
+
+    def check(self) -> None:
+        if self.max_open < 0:
+            raise invalid("max open connections must be non-negative")
+        if self.max_idle < 0:
+            raise invalid("max idle connections must be non-negative")
+        if self.max_lifetime <= 0:
+            raise invalid("max lifetime must be greater than 0")
+
+
+class SqliteConfig(msgspec.Struct, frozen=True):
+    file: str = ""
+    pool: Pool = Pool()
+    options: dict[str, Any] = {}
+    lifecycle: Lifecycle = Lifecycle()
+
+    def check(self) -> None:
+        if not self.file:
+            raise invalid("file path is required")
+        self.pool.check()
+
+
+class SqliteHandler(KindHandler[SqliteConfig]):
+    kind = "db.sql.sqlite"
+    config = SqliteConfig
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def add(self, entry: Entry, config: SqliteConfig) -> None:
+        from wippy.services.sql.sqlite import SqliteDatabase
+
+        config.check()
+        name = str(entry.id)
+        database = SqliteDatabase(name, config.file)
+        self._node.supervisor.add(name, database, config.lifecycle)
+        self._node.resources[name] = database
+
+    async def remove(self, entry: Entry) -> None:
+        name = str(entry.id)
+        await self._node.supervisor.remove(name)
+        self._node.resources.pop(name, None)

@@ -1,0 +1,184 @@
+"""Guest module `store` (spec 04a §2.2). A guest's Store is a Lua handle (store.lua) that names the entry; the checks of
+each method run in the order released, key, permission."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wippy.core.errors import PERMISSION_DENIED, Error, invalid, not_found
+from wippy.lua.bindings import Caller
+from wippy.lua.modules.declare import Module, Raised
+from wippy.services.store.base import Condition, Page, Record, Store, normalised
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+DEFAULT_LIMIT, HIGHEST_LIMIT = 100, 1000
+
+CONSTANTS = {
+    "backend": {"KV_RAFT": "kv.raft", "KV_CRDT": "kv.crdt", "MEMORY": "memory", "SQL": "sql", "UNKNOWN": "unknown"},
+    "consistency": {
+        "LINEARIZABLE": "linearizable",
+        "EVENTUAL": "eventual",
+        "LOCAL": "local",
+        "UNKNOWN": "unknown",
+    },
+}
+
+
+def module(node: Node) -> Module:
+    store = Module(
+        "store",
+        "Key-value stores: values by key, with expiry, versions and conditional writes.",
+        classes=("storage", "io", "nondeterministic"),
+        source=Path(__file__).with_name("store.lua"),
+        constants=CONSTANTS,
+    )
+
+    def find(entry_id: str) -> Store:
+        found = node.resources.get(entry_id)
+        if found is None:
+            raise not_found(f"store not found: {entry_id}")
+        if not isinstance(found, Store):
+            raise invalid(f"not a store: {entry_id}")
+        return found
+
+    @store.function("get(id: string) -> Store", caller=True)
+    def open_store(caller: Caller, entry_id: str) -> bool:
+        """The store of an entry. Invalid for `""` and for an entry that is no store, NotFound for an unknown one; a
+        denial of `store.get` on the id is raised."""
+        if not entry_id:
+            raise invalid("resource id is required")
+        if not caller.allowed("store.get", entry_id):
+            raise Raised(Error(PERMISSION_DENIED, f"not allowed to access store: {entry_id}"))
+        find(entry_id)
+        return True
+
+    @store.function("info(id: string) -> table", caller=True, private=True)
+    def info(caller: Caller, entry_id: str) -> dict[str, Any]:
+        """What the store can do."""
+        if not caller.allowed("store.info", entry_id):
+            raise Error(PERMISSION_DENIED, f"not allowed to access store info: {entry_id}")
+        return {"id": entry_id, **msgspec.to_builtins(find(entry_id).capabilities)}
+
+    @store.function("value(id: string, key: string) -> any", yields=True, caller=True, private=True)
+    async def value(caller: Caller, entry_id: str, key: str) -> Any:
+        key = _key(caller, "get", entry_id, key, raises=True)
+        return (await find(entry_id).get(key)).value
+
+    @store.function("entry(id: string, key: string) -> table", yields=True, caller=True, private=True)
+    async def entry(caller: Caller, entry_id: str, key: str) -> dict[str, Any]:
+        key = _key(caller, "get", entry_id, key)
+        return _entry(await find(entry_id).get(key))
+
+    @store.function("has(id: string, key: string) -> boolean", yields=True, caller=True, private=True)
+    async def has(caller: Caller, entry_id: str, key: str) -> bool:
+        key = _key(caller, "has", entry_id, key, raises=True)
+        return await find(entry_id).has(key)
+
+    @store.function("set(id: string, key: string, value: any, ttl: number?) -> boolean", yields=True, caller=True, private=True)
+    async def set_value(caller: Caller, entry_id: str, key: str, value: Any, ttl: float | None) -> bool:
+        key = _key(caller, "set", entry_id, key, raises=True)
+        if value is None:
+            raise invalid("value is required")
+        await find(entry_id).put(key, value, _ttl(ttl))
+        return True
+
+    @store.function("put(id: string, key: string, value: any, opts: any) -> table", yields=True, caller=True, private=True)
+    async def put(caller: Caller, entry_id: str, key: str, value: Any, opts: Any) -> dict[str, Any]:
+        ttl, condition = _put_options(opts)
+        key = _key(caller, "set", entry_id, key)
+        if value is None:
+            raise invalid("value is required")
+        found = find(entry_id)
+        if (condition.only_if_absent or condition.if_version) and not found.capabilities.conditional_put:
+            raise invalid("operation not supported by this store")
+        return _entry(await found.put(key, value, ttl, condition))
+
+    @store.function("delete(id: string, key: string) -> boolean", yields=True, caller=True, private=True)
+    async def delete(caller: Caller, entry_id: str, key: str) -> bool:
+        key = _key(caller, "delete", entry_id, key, raises=True)
+        return await find(entry_id).delete(key)
+
+    @store.function("list(id: string, opts: any) -> table", yields=True, caller=True, private=True)
+    async def list_entries(caller: Caller, entry_id: str, opts: Any) -> dict[str, Any]:
+        prefix, after, limit = _list_options(opts)
+        if not caller.allowed("store.key.list", entry_id, {"prefix": prefix}):
+            raise Error(PERMISSION_DENIED, f"not allowed to list keys: {prefix}")
+        return _page(await find(entry_id).list(prefix, after, limit))
+
+    return store
+
+
+_VERBS = {"get": "read", "set": "write", "has": "check", "delete": "delete"}
+
+
+def _key(caller: Caller, verb: str, entry_id: str, key: str, *, raises: bool = False) -> str:
+    """The normalised key, once the caller may use it."""
+    key = normalised(key)
+    if not caller.allowed(f"store.key.{verb}", entry_id, {"key": key}):
+        denial = Error(PERMISSION_DENIED, f"not allowed to {_VERBS[verb]} key: {key}")
+        raise Raised(denial) if raises else denial
+    return key
+
+
+def _ttl(ttl: Any) -> float:
+    if ttl is None:
+        return 0.0
+    if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or not math.isfinite(ttl):
+        raise invalid("ttl must be a number of seconds")
+    if ttl < 0:
+        raise invalid("ttl must not be negative")
+    return float(ttl)
+
+
+def _options(opts: Any) -> dict[Any, Any]:
+    if opts is None:
+        return {}
+    if not isinstance(opts, dict):
+        raise invalid("options must be a table")
+    return opts
+
+
+def _put_options(opts: Any) -> tuple[float, Condition]:
+    opts = _options(opts)
+    absent, version = opts.get("only_if_absent"), opts.get("if_version")
+    if absent is not None and not isinstance(absent, bool):
+        raise invalid("only_if_absent must be a boolean")
+    if absent and version is not None:
+        raise invalid("only_if_absent and if_version exclude each other")
+    return _ttl(opts.get("ttl")), Condition(bool(absent), _version(version))
+
+
+def _version(version: Any) -> int | None:
+    if version is None:
+        return None
+    if isinstance(version, float) and version.is_integer():
+        version = int(version)
+    if isinstance(version, str) and version.isascii() and version.isdigit():
+        version = int(version)
+    if isinstance(version, bool) or not isinstance(version, int) or version <= 0:
+        raise invalid("if_version must be a positive version")
+    return version
+
+
+def _list_options(opts: Any) -> tuple[str, str, int]:
+    opts = _options(opts)
+    prefix, after, limit = opts.get("prefix", ""), opts.get("after", ""), opts.get("limit", DEFAULT_LIMIT)
+    if not isinstance(prefix, str) or not isinstance(after, str):
+        raise invalid("prefix and after must be strings")
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit < 0 or limit != int(limit):
+        raise invalid("limit must be a positive number")
+    return prefix, after, min(int(limit) or DEFAULT_LIMIT, HIGHEST_LIMIT)
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    return {"key": record.key, "value": record.value, "version": record.version}
+
+
+def _page(page: Page) -> dict[str, Any]:
+    return {"items": [_entry(record) for record in page.items], "cursor": page.cursor, "has_more": page.has_more}
