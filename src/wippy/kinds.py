@@ -22,9 +22,6 @@ KINDS = {
     "process.host": "wippy.compute.hosts:ProcessHostHandler",
     "terminal.host": "wippy.compute.hosts:TerminalHostHandler",
     "process.service": "wippy.compute.process_service:ProcessServiceHandler",
-    "http.service": "wippy.services.http.kinds:ServiceHandler",
-    "http.router": "wippy.services.http.kinds:RouterHandler",
-    "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
 }
 
 

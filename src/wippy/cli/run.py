@@ -208,7 +208,7 @@ async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, 
 
     async with _signals() as asked:
         await runtime.start()
-        terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, words)
+        terminal = Terminal(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer, words)
         running = asyncio.ensure_future(_on_host(runtime, process, host, words, terminal))
         waiting = asyncio.ensure_future(asked.wait())
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -223,6 +223,7 @@ async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, 
             click.echo(e.message, err=True)
             return 1
         finally:
+            terminal.close()
             await runtime.stop()
 
 

@@ -25,12 +25,16 @@ KINDS: dict[str, str] = {
     "env.storage.router": "wippy.services.env.kinds:RouterStorageHandler",
     "env.storage.static": "wippy.services.env.kinds:StaticStorageHandler",
     "env.variable": "wippy.services.env.kinds:VariableHandler",
+    "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
+    "http.router": "wippy.services.http.kinds:RouterHandler",
+    "http.service": "wippy.services.http.kinds:ServiceHandler",
     "store.memory": "wippy.services.store.memory_kind:MemoryStoreHandler",
 }
 """Kind -> the handler class, as `python.module:Class`; a handler is constructed with the node."""
 
 MODULES: dict[str, str] = {
     "env": "wippy.services.env.module:module",
+    "http": "wippy.services.http.module:module",
     "sql": "wippy.services.sql.module:module",
     "store": "wippy.services.store.module:module",
 }

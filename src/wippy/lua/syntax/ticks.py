@@ -1,4 +1,4 @@
-"""Preemption ticks: where a guest gives way, and what that costs (spec 08; measured in kernel-notes item 4).
+"""Preemption ticks: where a guest gives way, and what that costs (measured: kernel-notes item 4).
 
 `__wpy_c` counts down to the call of `__wpy_s`, which returns the new count. A tick writes the counter, an upvalue,
 through a local because that measures faster. Innermost loops avoid even this: they count in a register and settle

@@ -28,8 +28,11 @@ _BLANK = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/|;)*\Z", re.DOTALL)
 
 
 class Statement(NamedTuple):
+    """`selects`: it begins with SELECT, so that running it twice does no harm."""
+
     text: str
     placeholders: int
+    selects: bool
 
 
 def cut(sql: str) -> tuple[Statement, ...]:
@@ -91,4 +94,4 @@ class _Reader:
 
     def statement(self, sql: str, end: int) -> list[Statement]:
         text = sql[self._start : end]
-        return [] if _BLANK.match(text) else [Statement(text, self._highest)]
+        return [] if _BLANK.match(text) else [Statement(text, self._highest, self._first == "SELECT")]

@@ -17,8 +17,7 @@ _Job = tuple["asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
 class Worker:
     """Runs calls one after the other on a thread of its own; results come back to the loop in batches.
 
-    Measured on 2 shared cores, round trip of an empty call: 30 us with uvloop, 45 us with asyncio; pipelined 5 us.
-    To be used from the loop's thread.
+    To be used from the loop's thread. A round trip costs two wake-ups of a thread, however short the call is.
     """
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -26,6 +25,7 @@ class Worker:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._results: collections.deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = collections.deque()
         self._announced = False
+        self._outstanding = 0
         self._current: asyncio.Future[Any] | None = None
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -34,8 +34,14 @@ class Worker:
     def submit(self, call: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Runs `call(*args)` after everything submitted before. Cancelling the future before its turn skips the call."""
         future: asyncio.Future[T] = self._loop.create_future()
+        self._outstanding += 1
         self._jobs.put((future, call, args))
         return future
+
+    @property
+    def idle(self) -> bool:
+        """Whether every call submitted so far has been answered."""
+        return self._outstanding == 0
 
     def interrupt(self, future: asyncio.Future[Any], stop: Callable[[], None]) -> None:
         """Calls `stop` if the call behind `future` is the one that is running."""
@@ -53,17 +59,16 @@ class Worker:
             if job is None:
                 return
             future, call, args = job
-            if future.cancelled():
-                continue
-            self._current = future
             result: Any = None
             error: BaseException | None = None
-            try:
-                result = call(*args)
-            except BaseException as e:
-                error = e
-            with self._guard:
-                self._current = None
+            if not future.cancelled():
+                self._current = future
+                try:
+                    result = call(*args)
+                except BaseException as e:
+                    error = e
+                with self._guard:
+                    self._current = None
             self._results.append((future, result, error))
             if not self._announced:
                 self._announced = True
@@ -76,6 +81,7 @@ class Worker:
         self._announced = False
         while self._results:
             future, result, error = self._results.popleft()
+            self._outstanding -= 1
             if future.done():
                 continue
             if error is None:
