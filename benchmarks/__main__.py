@@ -22,7 +22,10 @@ def main() -> int:
             measured.append(row)
             mark = "" if row.holds else "  MISSED"
             base = f"{row.baseline} {row.baseline_value:g}"
-            print(f"{row.name:14} {row.value:12g} {row.unit:11} {base:>20} {row.ratio:8.3f}  {row.target}{mark}", flush=True)
+            print(
+                f"{row.name:14} {row.value:12g} {row.unit:11} {base:>20} {row.ratio:8.3f}  {row.target}{mark}",
+                flush=True,
+            )
     LATEST.write_text(json.dumps([msgspec.to_builtins(r) for r in measured], indent=2) + "\n")
     return 0 if all(r.holds for r in measured) else 1
 

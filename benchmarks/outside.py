@@ -27,7 +27,8 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": BODY})
 
 async def main():
-    await Server(app, address="127.0.0.1", port=int(sys.argv[1]), interface=Interfaces.ASGINL, log_enabled=False).serve()
+    port = int(sys.argv[1])
+    await Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False).serve()
 
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
     runner.run(main())

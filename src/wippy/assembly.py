@@ -31,4 +31,3 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None) -> No
         handler_seconds=config.duration("registry.event_wait_timeout", "30s").seconds,
     )
     return node
-

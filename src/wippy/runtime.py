@@ -1,9 +1,9 @@
 """The embeddable runtime: load a project, start it, call into it, stop it.
 
-    from wippy import Runtime
+from wippy import Runtime
 
-    async with Runtime("path/to/project") as runtime:
-        total = await runtime.call("app.cart:total", {"items": [1, 2, 3]})
+async with Runtime("path/to/project") as runtime:
+    total = await runtime.call("app.cart:total", {"items": [1, 2, 3]})
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Runtime:
             self._config = load_config(Layers(settings=self._settings), directory=self.directory)
         return self._config
 
-    # Life -------------------------------------------------------------------------------------------------------------
+    # Life ----------------------------------------
 
     async def start(self) -> None:
         """Loads the entries and starts the services. Raises Error when anything is rejected; then nothing runs."""
@@ -141,12 +141,12 @@ class Runtime:
     ) -> None:
         await self.stop()
 
-    # Using it ---------------------------------------------------------------------------------------------------------
+    # Using it ----------------------------------------
 
     async def call(self, function_id: str, *args: Any, values: Mapping[str, Any] | None = None) -> Any:
         """Calls a function and returns its result (spec 03 §6).
 
-        args: data (None, bool, int, float, str, bytes, lists, dicts). values: context values the function finds in `ctx`.
+        args: data (None, bool, int, float, str, bytes, lists, dicts). values: what the function finds in `ctx`.
         Raises Error as the function failed: kind, message, retryable, details. Cancelling cancels the call.
         """
         value, _ = await self.node.call(function_id, args, values=dict(values) if values else None)

@@ -88,7 +88,7 @@ class _Session:
         )
         self._entries: list[Entry] = read_project(Path(), self._config)
 
-    # Commands ---------------------------------------------------------------------------------------------------------
+    # Commands ----------------------------------------
 
     def _commands(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
@@ -116,7 +116,7 @@ class _Session:
             click.echo(f"  {name.ljust(width)}  {entry.meta['command'].get('short', '')} ({entry.id})")
         click.echo("\nRun with: wippy run <command>")
 
-    # Running ----------------------------------------------------------------------------------------------------------
+    # Running ----------------------------------------
 
     def _early_logging(self) -> None:
         configure_logging(-1 if self._flags.verbose else 0, silent=self._flags.silent, tracebacks=self._flags.debug)

@@ -1,4 +1,4 @@
-"""Guest code of a node: the Lua entries, compiled once per entry version, and what a shard needs to run them (spec 02 §10)."""
+"""Guest code of a node: Lua entries, compiled once per version, and what a shard needs to run them (spec 02 §10)."""
 
 from __future__ import annotations
 

@@ -143,4 +143,3 @@ class TerminalHostHandler(KindHandler[TerminalHostConfig]):
         await self._node.supervisor.remove(name)
         self._node.resources.pop(name, None)
         self._node.forget_host(name)
-

@@ -99,7 +99,7 @@ class Node:
         self._schedulers.append(self._loop_scheduler)
         self.add_shard(self._loop_scheduler)
 
-    # Shards --------------------------------------------------------------------------------------------------------
+    # Shards ----------------------------------------
 
     def add_shard(self, scheduler: Scheduler) -> Shard:
         """One more Lua state, run by `scheduler`."""
@@ -131,7 +131,7 @@ class Node:
         index = number % STRIDE
         return self.shards[index] if number and index < len(self.shards) else None
 
-    # What a shard asks about (ShardHost) -----------------------------------------------------------------------------
+    # What a shard asks about (ShardHost) ----------------------------------------
 
     def definition(self, entry_id: str) -> dict[str, Any]:
         return self.code.definition(entry_id)
@@ -174,7 +174,7 @@ class Node:
             if shard.index != skip:
                 self.post(shard, "publish", system.encode(), kind.encode(), path.encode(), body)
 
-    # Calls -----------------------------------------------------------------------------------------------------------
+    # Calls ----------------------------------------
 
     def call(
         self,
@@ -268,14 +268,17 @@ class Node:
             self.post(shard, "terminate", pid.encode())
 
     async def stop_processes(self, host_id: str) -> None:
-        """Asks the processes of a host to end, waits, and ends by force what is left when the wait is cancelled."""
-        self._everywhere("cancel_host", host_id.encode())
+        """Asks the processes of a host to end and waits for those that may still be doing something.
+
+        What only waits for mail and cannot read the request is ended then; all of it, when the wait is cancelled.
+        """
+        name = host_id.encode()
+        self._everywhere("cancel_host", name)
         try:
-            while any(await asyncio.gather(*(self.ask(s, "host_population", host_id.encode()) for s in self.shards))):
+            while any(await asyncio.gather(*(self.ask(shard, "host_workers", name) for shard in self.shards))):
                 await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            self._everywhere("terminate_host", host_id.encode())
-            raise
+        finally:
+            self._everywhere("terminate_host", name)
 
     def ask(self, shard: Shard, name: str, *args: Any) -> asyncio.Future[Any]:
         """Calls a function of the kernel's interface that answers with one value."""
@@ -292,7 +295,7 @@ class Node:
         future.add_done_callback(settle)
         return answer
 
-    # What a shard asks for ---------------------------------------------------------------------------------------------
+    # What a shard asks for ----------------------------------------
 
     def handle(self, shard: Shard, request: Request) -> None:
         """One request of a shard, on the loop's thread."""
@@ -380,7 +383,7 @@ class Node:
             task: asyncio.Future[None] = asyncio.ensure_future(waiting)
             task.add_done_callback(_report_release)
 
-    # Ending -----------------------------------------------------------------------------------------------------------
+    # Ending ----------------------------------------
 
     async def close(self) -> None:
         """Runs nothing any more: outstanding operations are cancelled, threads ended."""

@@ -39,9 +39,7 @@ class ProcessService:
         self._exited: asyncio.Future[Any] | None = None
 
     async def start(self) -> str:
-        self._pid, self._exited = await self._node.spawn(
-            self._process, self._host, self._args, identity=self._identity
-        )
+        self._pid, self._exited = await self._node.spawn(self._process, self._host, self._args, identity=self._identity)
         return f"process {self._pid}"
 
     async def ended(self) -> Error | None:

@@ -66,7 +66,7 @@ class Supervisor:
         self._running = False
         self._random = random.Random()
 
-    # Registration ---------------------------------------------------------------------------------------------------
+    # Registration ----------------------------------------
 
     def add(self, entry_id: str, service: Service, lifecycle: Lifecycle) -> None:
         """Takes charge of a service; one with `auto_start` starts at boot, or with the next `settle`."""
@@ -88,7 +88,7 @@ class Supervisor:
     def states(self) -> list[Supervised]:
         return list(self._services.values())
 
-    # Starting ---------------------------------------------------------------------------------------------------------
+    # Starting ----------------------------------------
 
     async def start_all(self) -> None:
         """Starts every `auto_start` service. Raises Error when a required one cannot start."""
@@ -134,7 +134,9 @@ class Supervisor:
         return levels
 
     async def _first_start(self, s: Supervised) -> None:
-        blocked = [n for n in s.requires if n in self._services and self._services[n].status not in ("running", "exited")]
+        blocked = [
+            n for n in s.requires if n in self._services and self._services[n].status not in ("running", "exited")
+        ]
         if blocked:
             self._update(s, "failed", f"blocked by {', '.join(blocked)}")
             s.failure = internal(f"service {s.id} is blocked by {', '.join(blocked)}")
@@ -150,7 +152,7 @@ class Supervisor:
         for level in self._levels([entry_id]):
             await asyncio.gather(*(self._first_start(self._services[name]) for name in level))
 
-    # Running ----------------------------------------------------------------------------------------------------------
+    # Running ----------------------------------------
 
     async def _run(self, s: Supervised) -> None:
         """One service's life: start, wait for its end, restart as the policy says."""
@@ -207,7 +209,7 @@ class Supervisor:
         wait = min(restart.initial_delay * restart.backoff_factor ** (attempt - 1), restart.max_delay)
         return wait * (1 + self._random.uniform(-restart.jitter, restart.jitter)) / 1e9
 
-    # Stopping ---------------------------------------------------------------------------------------------------------
+    # Stopping ----------------------------------------
 
     async def stop(self, entry_id: str) -> None:
         """Stops one service; a service that does not stop in time is left behind as failed."""
@@ -248,7 +250,7 @@ class Supervisor:
         for level in sorted(set(depth.values()), reverse=True):
             await asyncio.gather(*(self.stop(name) for name, at in depth.items() if at == level))
 
-    # Telling ----------------------------------------------------------------------------------------------------------
+    # Telling ----------------------------------------
 
     def _update(self, s: Supervised, status: str, details: str = "") -> None:
         s.status, s.details, s.last_update = status, details, self._node.clock.wall()

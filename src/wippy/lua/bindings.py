@@ -1,6 +1,6 @@
-"""Declared modules bound to the boundary: every function gets a number, and a wrapper that converts, checks and answers.
+"""Declared modules at the boundary: every function gets a number, and a wrapper that converts, checks and answers.
 
-A wrapper answers `(True, value)`, `(False, error)` or `(2, error)` (raise it); no exception ever reaches the guest's side.
+A wrapper answers `(True, value)`, `(False, error)` or `(2, error)` (raise it); no exception reaches the guest's side.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Schedulers: who runs a shard, and when. One on the event loop's thread, others on threads of their own.
 
-A scheduler owns shards for life. Anybody may post to a shard; only its scheduler calls into it. What a shard asks of the
-host is handed to `handle` on the event loop's thread, in order.
+A scheduler owns shards for life. Anybody may post to a shard; only its scheduler calls into it. What a shard asks of
+the host is handed to `handle` on the event loop's thread, in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sys
 import threading
@@ -136,10 +137,8 @@ class ThreadScheduler:
             wait = self._waiting_time(now)
             if wait != 0:
                 self._idle = True
-                try:
+                with contextlib.suppress(queue.Empty):
                     self._wakeups.get(timeout=wait)
-                except queue.Empty:
-                    pass
                 self._idle = False
             self._signaled = False
             self._turn(self._clock.monotonic())

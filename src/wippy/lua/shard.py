@@ -88,7 +88,7 @@ class Shard:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._configure(memory, slice_ms)
 
-    # Setting up ------------------------------------------------------------------------------------------------------
+    # Setting up ----------------------------------------
 
     def _configure(self, memory: int, slice_ms: float) -> None:
         host, bindings = self.host, self.host.bindings
@@ -126,9 +126,11 @@ class Shard:
 
     def _permitted(self, identity: int, action: bytes, resource: bytes, pid: bytes, attributes: bytes) -> bool:
         extra = decode(attributes)[0] or {}
-        return self.host.permitted(identity, action.decode(), resource.decode("utf-8", "replace"), {**extra, "pid": pid.decode()})
+        return self.host.permitted(
+            identity, action.decode(), resource.decode("utf-8", "replace"), {**extra, "pid": pid.decode()}
+        )
 
-    # Calling the kernel ------------------------------------------------------------------------------------------------
+    # Calling the kernel ----------------------------------------
 
     def _room(self, size: int) -> None:
         needed = self._lua.get_memory_used() + size + RESERVE

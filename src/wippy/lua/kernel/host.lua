@@ -611,7 +611,21 @@ function interface.terminate_host(host)
   local list, n = of_host(host)
   for i = 1, n do S.kill(list[i], reason) end
 end
-function interface.host_population(host) return (select(2, of_host(host))) end
+-- Whether a process may still be doing something: it can read a CANCEL, or waits for more than mail.
+local function has_work(p)
+  if p.events or p.queued or p.th or p.pinned or p.main.call then return true end
+  local own = p.own
+  return own and (own.sleeping or 0) > 0 or own and own.ops and next(own.ops) ~= nil or own and own.tasks ~= nil
+end
+-- How many processes of a host may still be doing something; the others can be ended without harm.
+function interface.host_workers(host)
+  local list, n = of_host(host)
+  local working = 0
+  for i = 1, n do
+    if has_work(list[i]) then working = working + 1 end
+  end
+  return working
+end
 -- Calls a function of this table and answers with its value.
 function interface.ask(number, name, ...) S.reply_host(number, interface[name](...), nil) end
 function interface.publish(system, kind, path, data) S.publish(system, kind, path, data and decode(data) or nil) end

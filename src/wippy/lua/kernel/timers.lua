@@ -133,8 +133,12 @@ function S.sleep(nanoseconds)
     return
   end
   S.check_park()
-  add { at = S.now + nanoseconds, p = S.cur, task = S.task }
+  local p = S.cur
+  local own = S.own(p)
+  add { at = S.now + nanoseconds, p = p, task = S.task }
+  own.sleeping = (own.sleeping or 0) + 1
   S.park()
+  own.sleeping = own.sleeping - 1
 end
 
 -- A channel that receives one Time when the duration is over (and then closes), or one every period.

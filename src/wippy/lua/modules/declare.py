@@ -1,4 +1,4 @@
-"""How a guest module is declared: once, with typed signatures, permissions and class tags (architecture, "guest module").
+"""How a guest module is declared: once, with typed signatures, permissions and class tags.
 
     hash = Module("hash", "Digests of byte strings.", classes=("encoding", "security", "deterministic"))
 

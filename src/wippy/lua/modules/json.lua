@@ -258,31 +258,29 @@ local function escaped_text(s, at, stop)
   end
 end
 
+-- Most texts have no escape: one match takes them whole.
 local function read_text(s, at)
-  local stop = find(s, '["\\\0-\31]', at) or malformed(#s + 1, "text is not closed")
-  if byte(s, stop) == 34 then return sub(s, at, stop - 1), stop + 1 end
-  return escaped_text(s, at, stop)
+  local text, following = match(s, '^([^"\\\0-\31]*)"()', at)
+  if text then return text, following end
+  return escaped_text(s, at, find(s, '["\\\0-\31]', at) or malformed(#s + 1, "text is not closed"))
 end
 
 local function read_number(s, at)
-  local _, last = find(s, "^-?%d+", at)
-  if not last then malformed(at, "value expected") end
-  local first = byte(s, at) == 45 and at + 1 or at
-  if byte(s, first) == 48 and last > first then malformed(at, "number with a leading zero") end
-  local following = byte(s, last + 1)
-  if following ~= 46 and following ~= 101 and following ~= 69 then
-    return tonumber(sub(s, at, last)), last + 1
+  local digits, following = match(s, "^(-?%d+)()", at)
+  if not digits then malformed(at, "value expected") end
+  local first, second = byte(digits, 1, 2)
+  if first == 45 then first, second = byte(digits, 2, 3) end
+  if first == 48 and second then malformed(at, "number with a leading zero") end
+  local c = byte(s, following)
+  if c ~= 46 and c ~= 101 and c ~= 69 then return tonumber(digits), following end
+  if c == 46 then
+    following = match(s, "^%d+()", following + 1) or malformed(at, "number without digits after the point")
+    c = byte(s, following)
   end
-  if following == 46 then
-    _, last = find(s, "^%.%d+", last + 1)
-    if not last then malformed(at, "number without digits after the point") end
-    following = byte(s, last + 1)
+  if c == 101 or c == 69 then
+    following = match(s, "^[+-]?%d+()", following + 1) or malformed(at, "number without an exponent")
   end
-  if following == 101 or following == 69 then
-    _, last = find(s, "^[eE][+-]?%d+", last + 1)
-    if not last then malformed(at, "number without an exponent") end
-  end
-  return tonumber(sub(s, at, last)) + 0.0, last + 1
+  return tonumber(sub(s, at, following - 1)) + 0.0, following
 end
 
 local read
@@ -310,18 +308,13 @@ local function read_array(s, at, depth)
 end
 
 local function member_name(s, at)
-  local c = byte(s, at)
-  if c ~= 34 then
-    at = find(s, "[^ \n\r\t]", at) or malformed(at, "object is not closed")
-    if byte(s, at) ~= 34 then malformed(at, "member name expected") end
-  end
-  local name
+  local name, following = match(s, '^"([^"\\\0-\31]*)":()', at)
+  if name then return name, following end
+  at = find(s, "[^ \n\r\t]", at) or malformed(at, "object is not closed")
+  if byte(s, at) ~= 34 then malformed(at, "member name expected") end
   name, at = read_text(s, at + 1)
-  if byte(s, at) ~= 58 then
-    at = find(s, "[^ \n\r\t]", at)
-    if not at or byte(s, at) ~= 58 then malformed(at or #s + 1, "':' expected") end
-  end
-  return name, at + 1
+  following = match(s, "^[ \n\r\t]*:()", at)
+  return name, following or malformed(at, "':' expected")
 end
 
 local function read_object(s, at, depth)

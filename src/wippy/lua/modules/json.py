@@ -1,7 +1,7 @@
 """Guest module `json` (spec 04b §1). Encoding and decoding are trusted Lua (json.lua): they never cross to the host.
 
-Measured for a document of 300 bytes: 4.9 us to encode and 6.4 us to decode, against 15 us through the host's msgspec
-and the boundary's byte form. Validation runs here, on JSON texts.
+Measured for a document of 300 bytes and 35 values, against the host's `json` with a check for duplicate members and the
+boundary's byte form: decoding takes 0.8 of the time, encoding 0.75. Validation runs here, on JSON texts.
 """
 
 from __future__ import annotations

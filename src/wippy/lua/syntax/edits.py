@@ -41,7 +41,7 @@ class Edits:
             texts[index] = text + texts[index]
         for index, text in self._after.items():
             texts[index] += text
-        pieces = []
+        pieces: list[str] = []
         append = pieces.append
         previous = 1
         for text, line in zip(texts, self.lines, strict=True):

@@ -136,8 +136,9 @@ class ExpressionParser(TypeParser):
                 node = ast.NonNil(node.line, node.column, node.first, self.i - 1, node)
             else:
                 target = self.type()
-                style = "as" if kind == "as" else "::"
-                node = ast.Cast(node.line, node.column, node.first, self.i - 1, node, target, style)
+                node = ast.Cast(
+                    node.line, node.column, node.first, self.i - 1, node, target, "as" if kind == "as" else "::"
+                )
         self.depth = depth
         return node
 

@@ -89,7 +89,8 @@ class TypeParser(Cursor):
         if not validators:
             return node
         if isinstance(node, ast.AnnotatedType):
-            node, validators = node.type, node.validators + validators
+            validators = node.validators + validators
+            node = node.type
         return ast.AnnotatedType(node.line, node.column, first, self.i - 1, node, validators)
 
     def validator(self) -> ast.Validator:

@@ -72,7 +72,9 @@ class EnvRegistry:
             try:
                 merged.update(storage.all())
             except Error as e:
-                log.warning("storage cannot be listed", extra={"fields": {"storage": str(entry_id), "error": e.message}})
+                log.warning(
+                    "storage cannot be listed", extra={"fields": {"storage": str(entry_id), "error": e.message}}
+                )
         return merged
 
     def storage(self, entry_id: EntryId) -> Storage:

@@ -94,7 +94,7 @@ class Exchange:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    # Answering ------------------------------------------------------------------------------------------------------
+    # Answering ----------------------------------------
 
     def text(self, status: int, message: str, extra: tuple[tuple[str, str], ...] = ()) -> None:
         """A plain-text answer of the server itself; nothing when the response has begun."""

@@ -41,9 +41,7 @@ def module(node: Node) -> Module:
         """The whole request body."""
         return await exchange(caller).body(limit, milliseconds / 1000)
 
-    @http.function(
-        "body_json(limit: integer, milliseconds: number) -> any", caller=True, private=True, yields=True
-    )
+    @http.function("body_json(limit: integer, milliseconds: number) -> any", caller=True, private=True, yields=True)
     async def body_json(caller: Caller, limit: int, milliseconds: float) -> Any:
         """The request body, decoded."""
         import msgspec

@@ -30,7 +30,7 @@ class Route:
 
 
 class Match(NamedTuple):
-    """`route` is None when nothing fits; `allowed` then lists the methods the path knows (405), `redirect` where to go."""
+    """`route` is None when nothing fits: `allowed` lists the methods the path knows (405), `redirect` where to go."""
 
     route: Route | None
     params: dict[str, str]
@@ -204,7 +204,7 @@ def clean(path: str) -> str:
                 kept.pop()
         elif part not in ("", "."):
             kept.append(part)
-    trailing = path.endswith("/") or path.endswith("/.") or path.endswith("/..")
+    trailing = path.endswith(("/", "/.", "/.."))
     return "/" + "/".join(kept) + ("/" if trailing and kept else "")
 
 

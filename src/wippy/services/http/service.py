@@ -51,7 +51,7 @@ class HttpService:
         self._serving: set[asyncio.Task[Any]] = set()
         self._stopping = False
 
-    # The table --------------------------------------------------------------------------------------------------------
+    # The table ----------------------------------------
 
     def rebuild(self) -> None:
         """Swaps in a table of the current routers. Raises Error(Conflict) and keeps the old one."""
@@ -74,7 +74,7 @@ class HttpService:
             if shape not in explicit:
                 yield route
 
-    # Serving ----------------------------------------------------------------------------------------------------------
+    # Serving ----------------------------------------
 
     async def start(self) -> str:
         self._listener = HttpListener(self.addr, self._application)

@@ -151,7 +151,9 @@ def module(node: Node) -> Module:
         opened.drop(statement)
         return True
 
-    @sql.function("begin(id: string, isolation: string, read_only: boolean) -> integer", yields=True, caller=True, private=True)
+    @sql.function(
+        "begin(id: string, isolation: string, read_only: boolean) -> integer", yields=True, caller=True, private=True
+    )
     async def begin(caller: Caller, entry_id: str, isolation: str, read_only: bool) -> int:
         return opened.add(caller, await database(entry_id).begin(isolation, read_only))
 

@@ -13,9 +13,7 @@ Reader = Callable[[Any], Any]
 UNPARSABLE = "0001-01-01T00:00:00Z"
 MILLISECONDS_FROM = 10**12
 
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:([+-])(\d\d):?(\d\d))?)?\Z"
-)
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(?:([+-])(\d\d):?(\d\d))?)?\Z")
 
 
 def flat(rows: Iterable[Sequence[Any]], declared: Sequence[str | None]) -> list[Any]:
@@ -24,9 +22,7 @@ def flat(rows: Iterable[Sequence[Any]], declared: Sequence[str | None]) -> list[
     if readers is None:
         return [value for row in rows for value in row]
     return [
-        read(value) if read is not None else value
-        for row in rows
-        for read, value in zip(readers, row, strict=True)
+        read(value) if read is not None else value for row in rows for read, value in zip(readers, row, strict=True)
     ]
 
 

@@ -80,7 +80,9 @@ def module(node: Node) -> Module:
         key = _key(caller, "has", entry_id, key, raises=True)
         return await find(entry_id).has(key)
 
-    @store.function("set(id: string, key: string, value: any, ttl: number?) -> boolean", yields=True, caller=True, private=True)
+    @store.function(
+        "set(id: string, key: string, value: any, ttl: number?) -> boolean", yields=True, caller=True, private=True
+    )
     async def set_value(caller: Caller, entry_id: str, key: str, value: Any, ttl: float | None) -> bool:
         key = _key(caller, "set", entry_id, key, raises=True)
         if value is None:
@@ -88,7 +90,9 @@ def module(node: Node) -> Module:
         await find(entry_id).put(key, value, _ttl(ttl))
         return True
 
-    @store.function("put(id: string, key: string, value: any, opts: any) -> table", yields=True, caller=True, private=True)
+    @store.function(
+        "put(id: string, key: string, value: any, opts: any) -> table", yields=True, caller=True, private=True
+    )
     async def put(caller: Caller, entry_id: str, key: str, value: Any, opts: Any) -> dict[str, Any]:
         ttl, condition = _put_options(opts)
         key = _key(caller, "set", entry_id, key)
