@@ -27,6 +27,7 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None) -> No
         kinds=handler_factories(node, {entry.kind for entry in entries} - set(INTERNAL_KINDS)),
         publish=node.bus.publish,
         env=node.env.lookup,
+        settle=node.supervisor.settle,
         internal_kinds=config.texts("registry.dispatch_internal_kinds", INTERNAL_KINDS),
         handler_seconds=config.duration("registry.event_wait_timeout", "30s").seconds,
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wippy.supervisor")
 
+LIVE = ("running", "exited")  # states in which what requires a service may start
+
 
 class Service(Protocol):
     """What the supervisor starts and stops. A service that can end by itself also has `ended`."""
@@ -93,15 +95,26 @@ class Supervisor:
     async def start_all(self) -> None:
         """Starts every `auto_start` service. Raises Error when a required one cannot start."""
         self._running = True
-        await self.settle()
+        for s in await self._start_fresh():
+            if s.status == "failed" and s.lifecycle.startup == "required" and s.failure is not None:
+                raise s.failure.within(f"service {s.id} failed to start")
 
     async def settle(self) -> None:
-        """Starts the `auto_start` services that were added since. Does nothing before `start_all`."""
-        if not self._running:
-            return
+        """Starts the `auto_start` services that were added since; one that fails is tried again in the background.
+
+        Does nothing before `start_all`.
+        """
+        if self._running:
+            await self._start_fresh()
+
+    async def _start_fresh(self) -> list[Supervised]:
         fresh = [s.id for s in self._services.values() if s.lifecycle.auto_start and s.status == "unknown"]
+        started: list[Supervised] = []
         for level in self._levels(fresh):
-            await asyncio.gather(*(self._first_start(self._services[name]) for name in level))
+            services = [self._services[name] for name in level]
+            await asyncio.gather(*(self._first_start(s) for s in services))
+            started += services
+        return started
 
     def _levels(self, names: Iterable[str]) -> list[list[str]]:
         """The services and what they require, in groups that can start together, dependencies first."""
@@ -134,21 +147,19 @@ class Supervisor:
         return levels
 
     async def _first_start(self, s: Supervised) -> None:
-        blocked = [
-            n for n in s.requires if n in self._services and self._services[n].status not in ("running", "exited")
-        ]
+        """Returns when the service runs, or its first attempt has failed."""
+        blocked = [n for n in s.requires if n in self._services and self._services[n].status not in LIVE]
         if blocked:
-            self._update(s, "failed", f"blocked by {', '.join(blocked)}")
-            s.failure = internal(f"service {s.id} is blocked by {', '.join(blocked)}")
-        else:
-            s.desired = "running"
-            s.task = asyncio.create_task(self._run(s))
-            await s.settled.wait()
-        if s.status == "failed" and s.lifecycle.startup == "required" and s.failure is not None:
-            raise s.failure.within(f"service {s.id} failed to start")
+            s.failure = internal(f"blocked by {', '.join(blocked)}")
+            self._update(s, "failed", s.failure.message)
+            return
+        s.desired = "running"
+        s.settled.clear()
+        s.task = asyncio.create_task(self._run(s))
+        await s.settled.wait()
 
     async def start(self, entry_id: str) -> None:
-        """Starts one service and what it requires."""
+        """Starts one service and what it requires. A failure is in its state."""
         for level in self._levels([entry_id]):
             await asyncio.gather(*(self._first_start(self._services[name]) for name in level))
 
@@ -159,49 +170,54 @@ class Supervisor:
         attempts = 0
         while s.desired == "running":
             began = time.monotonic()
-            failure = await self._attempt(s)
-            if failure is None or s.desired != "running":
-                return
+            failure = await self._start_service(s)
+            if failure is None:
+                failure = await self._ended(s)
+                if failure is None or s.desired != "running":
+                    return
+                if failure.retryable is False or failure.kind == CANCELED:
+                    self._update(s, "exited", failure.message)
+                    return
             if time.monotonic() - began >= s.lifecycle.stable_threshold / 1e9:
                 attempts = 0
             attempts += 1
-            s.retry_count, s.failure = attempts, failure
-            if failure.retryable is False and s.details == "ended":
-                self._update(s, "exited", failure.message)
-                s.settled.set()
-                return
-            limit = s.lifecycle.restart.max_attempts
-            self._update(s, "failed", f"attempt {attempts}")
-            log.warning("service %s failed: %s", s.id, failure.message, extra={"fields": {"attempt": attempts}})
-            s.settled.set()
-            if limit and attempts >= limit:
+            self._failed(s, failure, attempts)
+            if attempts == s.lifecycle.restart.max_attempts:
                 return
             await asyncio.sleep(self._delay(s, attempts))
 
-    async def _attempt(self, s: Supervised) -> Error | None:
-        """Starts the service and waits until it ends. None: nothing more to do."""
+    async def _start_service(self, s: Supervised) -> Error | None:
+        """One attempt to start; why it failed, or None."""
         self._update(s, "starting")
         try:
             details = await asyncio.wait_for(s.service.start(), s.lifecycle.start_timeout / 1e9)
         except TimeoutError:
             return timeout(f"did not start within {format_duration(s.lifecycle.start_timeout)}")
         except Error as e:
-            s.details = ""
             return e
+        except Exception as e:
+            log.exception("service %s could not be started", s.id)
+            return internal(f"{type(e).__name__}: {e}")
         s.started_at = self._node.clock.wall()
         self._update(s, "running", details)
         s.settled.set()
+        return None
+
+    async def _ended(self, s: Supervised) -> Error | None:
+        """Waits for a service that can end by itself; None for a regular end, or when it cannot."""
         ended = getattr(s.service, "ended", None)
         if ended is None:
             return None
         failure: Error | None = await ended()
-        if s.desired != "running":
-            return None
-        if failure is None or failure.kind == CANCELED:
-            self._update(s, "exited", failure.message if failure else "")
-            return None
-        s.details = "ended"
+        if failure is None and s.desired == "running":
+            self._update(s, "exited")
         return failure
+
+    def _failed(self, s: Supervised, failure: Error, attempts: int) -> None:
+        s.retry_count, s.failure = attempts, failure
+        self._update(s, "failed", f"attempt {attempts}")
+        log.warning("service %s failed: %s", s.id, failure.message, extra={"fields": {"attempt": attempts}})
+        s.settled.set()
 
     def _delay(self, s: Supervised, attempt: int) -> float:
         """Seconds before the next try: min(initial * factor^(k-1), max), give or take the jitter."""

@@ -55,12 +55,14 @@ class Registry:
         history: History | None = None,
         internal_kinds: Iterable[str] = INTERNAL_KINDS,
         expand: Expander | None = None,
+        settle: Callable[[], Awaitable[None]] | None = None,
         handler_seconds: float | None = HANDLER_SECONDS,
     ) -> None:
         """
         kinds: handlers that are made when the first entry of their kind is applied.
         publish: receives (system, kind, path, data) for every event, in order; must not raise.
         env: answers `${env:NAME}` and `_env` fields: (name, namespace) -> text or None.
+        settle: awaited after every committed change, before `apply` returns: starts what the change brought.
         handler_seconds: how long one handler call may take (`registry.event_wait_timeout`); None for no limit.
         """
         self.history = history if history is not None else History()
@@ -70,6 +72,7 @@ class Registry:
             self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds
         )
         self._expand = expand
+        self._settle = settle
         self._state = State()
         self._live: dict[EntryId, Entry] = {}
         self._configs: dict[EntryId, msgspec.Struct] = {}
@@ -210,6 +213,8 @@ class Registry:
         self._transactions += 1
         transaction = Transaction(self._transactions, self._environment, self._live, self._configs)
         await transaction.run(ordered, record)
+        if self._settle is not None:
+            await self._settle()
 
     def _check_kinds(self, operations: Iterable[Operation]) -> None:
         """Reject kinds that nobody handles before any handler is called; make the handlers that are needed."""

@@ -64,7 +64,7 @@ def test_constants_parse_what_they_format(name: str) -> None:
         ("Monday 2 January 2006", "Tuesday 5 March 2024", "2024-03-05T00:00:00Z"),
         ("2006-01-02 15:04:05.000 -0700", "2024-01-02 03:04:05.678 -0130", "2024-01-02T03:04:05.678-01:30"),
         ("15:04:05 MST 2006", "01:02:03 UTC 2024", "2024-01-01T01:02:03Z"),
-        ("2006-01-02 MST", "2024-01-02 GMT+3", "2024-01-02T00:00:00+03:00"),
+        ("2006-01-02 MST", "2024-01-02 GMT+3", "2024-01-02T03:00:00+03:00"),  # as Go does: digits are UTC
     ],
 )
 def test_parse_follows_go_layouts(layout: str, value: str, expected: str) -> None:
