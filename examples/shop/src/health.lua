@@ -1,7 +1,7 @@
-local http = require("http")
+local answers = require("answers")
 
 local function handler()
-  http.response():write_json({ status = "ok" })
+  answers.json({ status = "ok" })
 end
 
 return { handler = handler }

@@ -1,16 +1,12 @@
 local http = require("http")
+local answers = require("answers")
 local orders = require("orders")
 
 local function handler()
-  local req, res = http.request(), http.response()
-  res:set_content_type(http.CONTENT.JSON)
-  local order = orders.find(tonumber(req:param("id")) or 0)
-  if not order then
-    res:set_status(http.STATUS.NOT_FOUND)
-    res:write_json({ error = "no such order" })
-    return
-  end
-  res:write_json(order)
+  local id = math.tointeger(tonumber(http.request():param("id")))
+  local order, err = orders.find(id or 0)
+  if err then return answers.failure(err) end
+  answers.json(order)
 end
 
 return { handler = handler }

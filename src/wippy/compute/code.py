@@ -8,7 +8,7 @@ from typing import Any
 
 from wippy.core.errors import Error, conflict, invalid, not_found
 from wippy.core.ids import EntryId
-from wippy.lua.compile import compile_chunk
+from wippy.lua.compile import Compiled, compile_chunk
 from wippy.lua.syntax.errors import LuaSyntaxError
 
 
@@ -24,19 +24,19 @@ class Unit:
     pool: int | None = None
     call_host: str | None = None
     version: int = 0
-    code: bytes | None = None
+    chunk: Compiled | None = None
 
-    def compiled(self) -> bytes:
+    def compiled(self) -> Compiled:
         """The emitted chunk. Raises Error(Invalid) for a syntax error."""
-        if self.code is None:
-            self.code = compile_source(self.source, self.id)
-        return self.code
+        if self.chunk is None:
+            self.chunk = compile_source(self.source, self.id)
+        return self.chunk
 
 
-def compile_source(source: str, name: str) -> bytes:
-    """Emitted code of `source`. Raises Error(Invalid) whose message is the rendered diagnostic."""
+def compile_source(source: str, name: str) -> Compiled:
+    """`source` compiled. Raises Error(Invalid) whose message is the rendered diagnostic."""
     try:
-        return compile_chunk(source.encode("utf-8", "surrogateescape"), name).code
+        return compile_chunk(source.encode("utf-8", "surrogateescape"), name)
     except LuaSyntaxError as e:
         raise invalid(e.render()) from None
 
@@ -145,10 +145,17 @@ class CodeStore:
             "id": unit.id,
             "version": unit.version,
             "method": unit.method,
-            "code": unit.compiled(),
+            "code": unit.compiled().code,
+            "types": unit.compiled().types,
             "modules": modules,
             "libraries": [
-                {"alias": alias, "id": library.id, "version": library.version, "code": library.compiled()}
+                {
+                    "alias": alias,
+                    "id": library.id,
+                    "version": library.version,
+                    "code": library.compiled().code,
+                    "types": library.compiled().types,
+                }
                 for alias, library in libraries
             ],
             "pool": {"most": unit.pool} if unit.pool else None,

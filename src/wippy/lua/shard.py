@@ -11,6 +11,7 @@ Rules of the boundary (kernel notes, items 6 and 8):
 from __future__ import annotations
 
 import collections
+import functools
 import logging
 import secrets
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ log = logging.getLogger("wippy.lua")
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
     "state", "errors", "copy", "wire", "sandbox", "strings", "patterns", "tables", "scheduler", "coroutines", "channel",
-    "mailbox", "process", "relations", "functions", "timers", "bus", "host", "guest", "os",
+    "mailbox", "process", "relations", "functions", "timers", "bus", "types", "type_values", "host", "guest", "os",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -101,6 +102,7 @@ class Shard:
             "permitted": self._primitive(self._permitted),
             "time": self._primitive(host.clock.wall),
             "text": self._primitive(_mapped_text),
+            "regex": self._primitive(_regex_matches),
         }
         table = bindings.primitives
         index = self.index
@@ -202,3 +204,15 @@ def _load_kernel(lua: Any) -> Any:
 def _mapped_text(name: bytes, text: bytes) -> bytes:
     value = text.decode("utf-8", "surrogateescape")
     return (value.lower() if name == b"lower" else value.upper()).encode("utf-8", "surrogateescape")
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(pattern: bytes) -> Any:
+    import re2
+
+    return re2.compile(pattern)
+
+
+def _regex_matches(pattern: bytes, text: bytes) -> bool:
+    """RE2 never backtracks: a hostile pattern costs linear time."""
+    return _compiled(pattern).search(text) is not None

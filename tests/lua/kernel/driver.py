@@ -72,19 +72,19 @@ class Driver:
             "id": entry_id,
             "version": 1,
             "method": source.method,
-            "code": self._code(entry_id),
+            **self._chunk(entry_id),
             "modules": {name: name for name in source.modules},
             "libraries": [
-                {"alias": alias, "id": name, "version": 1, "code": self._code(name)}
+                {"alias": alias, "id": name, "version": 1, **self._chunk(name)}
                 for alias, name in source.libraries.items()
             ],
             "pool": {"most": source.pool} if source.pool else None,
             "call_host": source.call_host,
         }
 
-    def _code(self, entry_id: str) -> bytes:
-        text = self.entries[entry_id].text
-        return compile_chunk(text.encode("utf-8", "surrogateescape"), entry_id).code
+    def _chunk(self, entry_id: str) -> dict[str, Any]:
+        chunk = compile_chunk(self.entries[entry_id].text.encode("utf-8", "surrogateescape"), entry_id)
+        return {"code": chunk.code, "types": chunk.types}
 
     def host(self, host_id: str, shard: int) -> dict[str, Any]:
         if host_id == "t:away":

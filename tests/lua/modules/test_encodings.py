@@ -29,7 +29,9 @@ def test_base64_ignores_line_ends_and_returns_one_value() -> None:
 
 @pytest.mark.parametrize("text", ["a", "abc", "====", "a-b_", "aGVsbG8", "aGVsbG8=x"])
 def test_base64_refuses_bad_input(text: str) -> None:
-    assert check("local v, e = base64.decode(...) return {v == nil, e:kind(), e:message():find('illegal base64') ~= nil}", text) == [
+    assert check(
+        "local v, e = base64.decode(...) return {v == nil, e:kind(), e:message():find('illegal base64') ~= nil}", text
+    ) == [
         True,
         "Invalid",
         True,
@@ -38,7 +40,11 @@ def test_base64_refuses_bad_input(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["encode", "decode"])
 def test_base64_of_what_is_no_text_is_invalid(name: str) -> None:
-    assert check(f"local v, e = base64.{name}(42) return {{v == nil, e:kind(), e:retryable()}}") == [True, "Invalid", False]
+    assert check(f"local v, e = base64.{name}(42) return {{v == nil, e:kind(), e:retryable()}}") == [
+        True,
+        "Invalid",
+        False,
+    ]
 
 
 @pytest.mark.parametrize("name", ["md5", "sha1", "sha256", "sha512"])
@@ -87,7 +93,9 @@ def test_hash_arguments_are_checked_as_results(call: str, message: str) -> None:
 
 
 def test_new_identifiers_have_their_version_and_are_unique() -> None:
-    found = check("local out = {} for i = 1, 50 do out[i] = uuid.v4() end out[51], out[52] = uuid.v1(), uuid.v7() return out")
+    found = check(
+        "local out = {} for i = 1, 50 do out[i] = uuid.v4() end out[51], out[52] = uuid.v1(), uuid.v7() return out"
+    )
     parsed = [uuid.UUID(text) for text in found]
     assert len(set(parsed)) == 52
     assert [u.version for u in parsed] == [4] * 50 + [1, 7]
@@ -111,11 +119,19 @@ def test_name_based_identifiers() -> None:
 def test_validate_takes_any_value() -> None:
     good = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
     forms = [good, good.upper(), good.replace("-", ""), f"urn:uuid:{good}", f"{{{good}}}"]
-    assert check("local out = {} for i, v in ipairs(...) do out[i] = uuid.validate(v) end return out", forms) == [True] * 5
-    assert check("local out = {} for i, v in ipairs(...) do out[i] = uuid.validate(v) end return out", [good[:-1], good + "0", "", "x" * 36]) == [
-        False
-    ] * 4
-    assert check("return {uuid.validate(1), uuid.validate(nil), uuid.validate({}), uuid.validate(print)}") == [False] * 4
+    assert (
+        check("local out = {} for i, v in ipairs(...) do out[i] = uuid.validate(v) end return out", forms) == [True] * 5
+    )
+    assert (
+        check(
+            "local out = {} for i, v in ipairs(...) do out[i] = uuid.validate(v) end return out",
+            [good[:-1], good + "0", "", "x" * 36],
+        )
+        == [False] * 4
+    )
+    assert (
+        check("return {uuid.validate(1), uuid.validate(nil), uuid.validate({}), uuid.validate(print)}") == [False] * 4
+    )
 
 
 def test_parse_reads_version_variant_time_and_node() -> None:
@@ -126,7 +142,13 @@ def test_parse_reads_version_variant_time_and_node() -> None:
 
 def test_format_writes_the_three_forms() -> None:
     text = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-    assert check("local u = ... return {uuid.format(u), uuid.format(u, 'simple'), uuid.format(u, 'urn'), uuid.version(u), uuid.variant(u)}", text) == [
+    assert check(
+        (
+            "local u = ... return {uuid.format(u), uuid.format(u, 'simple'), uuid.format(u, 'urn'), "
+            "uuid.version(u), uuid.variant(u)}"
+        ),
+        text,
+    ) == [
         text,
         text.replace("-", ""),
         f"urn:uuid:{text}",
@@ -137,8 +159,17 @@ def test_format_writes_the_three_forms() -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ["v3('bad', 'x')", "v5(42, 'x')", "v5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 42)", "version('bad')", "version(42)",
-     "variant('')", "parse('bad')", "format('bad')", "format('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'other')"],
-)  # fmt: skip
+    [
+        "v3('bad', 'x')",
+        "v5(42, 'x')",
+        "v5('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 42)",
+        "version('bad')",
+        "version(42)",
+        "variant('')",
+        "parse('bad')",
+        "format('bad')",
+        "format('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'other')",
+    ],
+)
 def test_invalid_identifiers_are_invalid(call: str) -> None:
     assert check(f"local v, e = uuid.{call} return {{v == nil, e:kind(), e:retryable()}}") == [True, "Invalid", False]

@@ -33,7 +33,10 @@ def talk(source: str, text: bytes = b"", args: tuple[str, ...] = ()) -> tuple[An
 
 
 def test_write_print_and_eprint() -> None:
-    result, out, err = talk("local ok = io.write('a', 1, true, nil, 2.0) io.print('x', 'y') io.print() io.eprint('bad') return {ok, io.flush()}")
+    result, out, err = talk(
+        "local ok = io.write('a', 1, true, nil, 2.0) io.print('x', 'y') io.print() io.eprint('bad') "
+        "return {ok, io.flush()}"
+    )
     assert (result, out, err) == ([True, True], b"a1truenil2x\ty\n\n", b"bad\n")
 
 
@@ -47,12 +50,17 @@ def test_bytes_are_written_unchanged() -> None:
 
 
 def test_readline_splits_lines_and_ends_with_eof() -> None:
-    source = "local out = {} while true do local line, e = io.readline() if not line then out[#out + 1] = tostring(e) break end out[#out + 1] = line end return out"
+    source = (
+        "local out = {} while true do local line, e = io.readline() if not line then out[#out "
+        "+ 1] = tostring(e) break end out[#out + 1] = line end return out"
+    )
     assert talk(source, b"one\r\ntwo\n\nlast")[0] == ["one", "two", "", "last", "EOF"]
 
 
 def test_read_and_readline_share_one_buffer() -> None:
-    assert talk("local a = io.read(3) local b = io.readline() local c = io.read(0) return {a, b, c}", b"abcdef\nrest")[0] == ["abc", "def", "rest"]
+    assert talk("local a = io.read(3) local b = io.readline() local c = io.read(0) return {a, b, c}", b"abcdef\nrest")[
+        0
+    ] == ["abc", "def", "rest"]
 
 
 def test_arguments() -> None:
@@ -63,7 +71,9 @@ def test_raw_mode_needs_a_real_terminal() -> None:
     assert talk("local v, e = io.raw() return {v == nil, e:message()}")[0] == [True, "stdin is not a terminal"]
 
 
-@pytest.mark.parametrize("call", ["write('x')", "print('x')", "eprint('x')", "read()", "readline()", "flush()", "raw()"])
+@pytest.mark.parametrize(
+    "call", ["write('x')", "print('x')", "eprint('x')", "read()", "readline()", "flush()", "raw()"]
+)
 def test_outside_a_terminal_everything_is_unavailable(call: str) -> None:
     assert check(f"local v, e = io.{call} return {{v == nil, e:kind(), e:retryable(), e:message()}}") == [
         True,

@@ -9,7 +9,9 @@ import pytest
 
 from lua.modules.guest import check
 
-FAILURE = "local v, e = {} return {{ v = v, kind = e and e:kind(), retry = e and e:retryable(), text = e and e:message() }}"
+FAILURE = (
+    "local v, e = {} return {{ v = v, kind = e and e:kind(), retry = e and e:retryable(), text = e and e:message() }}"
+)
 
 
 def failure(call: str) -> dict[str, object]:
@@ -78,12 +80,15 @@ def test_nesting_beyond_128_levels_is_an_internal_error_both_ways() -> None:
 
 
 def test_metatables_of_guests_are_not_consulted() -> None:
-    source = "return json.encode(setmetatable({a = 1}, {__index = function() error('ran') end, __len = function() error('ran') end}))"
+    source = (
+        "return json.encode(setmetatable({a = 1}, {__index = function() error('ran') end, __len "
+        "= function() error('ran') end}))"
+    )
     assert check(source) == '{"a":1}'
 
 
 def test_empty_object_stays_an_object_through_a_round_trip() -> None:
-    assert check("return json.encode(json.decode('{\"a\": {}, \"b\": []}').a)") == "{}"
+    assert check('return json.encode(json.decode(\'{"a": {}, "b": []}\').a)') == "{}"
     assert check("local t = json.decode('{}') t.x = 1 return json.encode(t)") == '{"x":1}'
     assert check("local t = json.decode('{}') t[1] = 1 return json.encode(t)") == "[1]"
 
@@ -97,13 +102,15 @@ def test_decoding_keeps_the_number_subtypes() -> None:
 
 
 def test_decoding_scalars_texts_and_structures() -> None:
-    document = {"a": [1, 2.5, "x\n\"\\/\b\f\r\té€😀", True, False], "b": {"c": {"d": "e"}}, "f": ""}
+    document = {"a": [1, 2.5, 'x\n"\\/\b\f\r\té€😀', True, False], "b": {"c": {"d": "e"}}, "f": ""}
     assert check("return json.decode(...)", json.dumps(document)) == document
     assert check("return json.decode(...)", json.dumps(document, ensure_ascii=False, indent=2)) == document
 
 
 def test_null_is_absent_in_objects_and_a_hole_in_arrays() -> None:
-    assert check("local v = json.decode('{\"a\": null, \"b\": [1, null, 3]}') return {v.a == nil, v.b[2] == nil, v.b[3]}") == [
+    assert check(
+        'local v = json.decode(\'{"a": null, "b": [1, null, 3]}\') return {v.a == nil, v.b[2] == nil, v.b[3]}'
+    ) == [
         True,
         True,
         3,
@@ -119,9 +126,32 @@ def test_only_the_first_value_is_read() -> None:
     assert check("return json.decode('[1] trailing')") == [1]
 
 
-@pytest.mark.parametrize("text", ["not json", "{", "[1,]", "{'a':1}", '{"a":1,"a":2}', '{"a":null,"a":2}', "01", "1.", "1e", '"\\x"', '"a\nb"', "tru", "[1 2]", '{"a" 1}', "-"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        "{",
+        "[1,]",
+        "{'a':1}",
+        '{"a":1,"a":2}',
+        '{"a":null,"a":2}',
+        "01",
+        "1.",
+        "1e",
+        '"\\x"',
+        '"a\nb"',
+        "tru",
+        "[1 2]",
+        '{"a" 1}',
+        "-",
+    ],
+)
 def test_malformed_text_is_an_internal_error(text: str) -> None:
-    assert check("local v, e = json.decode(...) return {v == nil, e:kind(), e:retryable()}", text) == [True, "Internal", False]
+    assert check("local v, e = json.decode(...) return {v == nil, e:kind(), e:retryable()}", text) == [
+        True,
+        "Internal",
+        False,
+    ]
 
 
 @pytest.mark.parametrize("argument", ["''", "nil", "42", "{}"])
@@ -157,8 +187,8 @@ SCHEMA = "{type = 'object', properties = {name = {type = 'string'}, age = {type 
 
 def test_validation_of_values_and_texts() -> None:
     assert check(f"return json.validate({SCHEMA}, {{name = 'x', age = 3}})") is True
-    assert check(f"return json.validate_string({SCHEMA}, '{{\"name\": \"x\"}}')") is True
-    assert check("return json.validate('{\"type\": \"array\"}', {1, 2})") is True
+    assert check(f'return json.validate_string({SCHEMA}, \'{{"name": "x"}}\')') is True
+    assert check('return json.validate(\'{"type": "array"}\', {1, 2})') is True
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,13 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def test_every_level_is_logged_with_pid_and_location(lines: list[logging.LogRecord]) -> None:
-    assert check("for _, l in ipairs({'debug', 'info', 'warn', 'error'}) do logger[l](logger, 'm-' .. l) end\nreturn type(logger)") == "userdata"
+    assert (
+        check(
+            "for _, l in ipairs({'debug', 'info', 'warn', 'error'}) do logger[l](logger, 'm-' .. "
+            "l) end\nreturn type(logger)"
+        )
+        == "userdata"
+    )
     assert [(r.levelname, r.getMessage()) for r in lines] == [
         ("DEBUG", "m-debug"),
         ("INFO", "m-info"),
@@ -40,7 +46,8 @@ def test_every_level_is_logged_with_pid_and_location(lines: list[logging.LogReco
 
 def test_field_types_are_kept(lines: list[logging.LogRecord]) -> None:
     check(
-        "logger:info('m', {s = 'x', i = 1, f = 1.5, b = true, nested = {list = {1, 2}, deep = {k = 'v'}}, [1] = 'skipped', "
+        "logger:info('m', {s = 'x', i = 1, f = 1.5, b = true, nested = {list = {1, 2}, deep = "
+        "{k = 'v'}}, [1] = 'skipped', "
         "err = errors.new('bad'), at = time.parse_duration('2s'), fn = print})"
     )
     found = fields(lines[0])
@@ -58,7 +65,9 @@ def test_field_types_are_kept(lines: list[logging.LogRecord]) -> None:
 
 
 def test_with_and_named_chain_in_any_order_without_changing_the_original(lines: list[logging.LogRecord]) -> None:
-    check("local l = logger:named('a'):with({x = 1}):named('b'):with({y = 2}) l:info('one', {z = 3}) logger:info('two')")
+    check(
+        "local l = logger:named('a'):with({x = 1}):named('b'):with({y = 2}) l:info('one', {z = 3}) logger:info('two')"
+    )
     one, two = lines
     assert one.name.endswith("a.b")
     assert {k: fields(one)[k] for k in "xyz"} == {"x": 1, "y": 2, "z": 3}
@@ -66,13 +75,20 @@ def test_with_and_named_chain_in_any_order_without_changing_the_original(lines: 
 
 
 def test_error_field_is_text_and_the_callers_table_is_left_alone(lines: list[logging.LogRecord]) -> None:
-    assert check("local t = {error = errors.new('bad')} logger:error('m', t) logger:error('n', {error = 5}) return t.error:message()") == "bad"
+    assert (
+        check(
+            "local t = {error = errors.new('bad')} logger:error('m', t) logger:error('n', {error "
+            "= 5}) return t.error:message()"
+        )
+        == "bad"
+    )
     assert [fields(r)["error"] for r in lines] == ["bad", "5"]
 
 
 def test_cycles_and_hostile_metatables_do_no_harm(lines: list[logging.LogRecord]) -> None:
     source = (
-        "local t = setmetatable({}, {__index = function() error('ran') end, __tostring = function() error('ran') end}) t.t = t "
+        "local t = setmetatable({}, {__index = function() error('ran') end, __tostring = function() "
+        "error('ran') end}) t.t = t "
         "logger:info('m', {t = t, error = t}) return 'fine'"
     )
     assert check(source) == "fine"

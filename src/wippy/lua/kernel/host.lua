@@ -272,17 +272,43 @@ local function library(spec)
     known = { version = spec.version, factory = load_factory(spec.code, spec.id) }
     libraries[spec.id] = known
   end
-  return { alias = spec.alias, factory = known.factory }
+  return { alias = spec.alias, factory = known.factory, types = S.chunk_types(spec.types, {}) }
+end
+
+-- What emitted code reads its own types from: `types.Name` is the type value, made when first used.
+local function type_table(scope)
+  return setmetatable({}, { __index = function(t, name)
+    local v = S.type_value(scope.find(name))
+    t[name] = v
+    return v
+  end })
 end
 
 local function define(spec)
   local globals = {}
   for alias, name in next, spec.modules do globals[alias] = S.module(name) end
+  local own_libraries, by_alias, scopes = {}, {}, {}
+  for i, l in next, spec.libraries do
+    local made = library(l)
+    own_libraries[i] = made
+    by_alias[made.alias] = made.types
+    made.types.libraries = by_alias
+    made.type_table = type_table(made.types)
+    scopes[i] = made.types
+  end
+  local own_types = S.chunk_types(spec.types, by_alias)
+  scopes[#scopes + 1] = own_types
+  local function find_type(name)
+    for i = 1, #scopes do
+      local t = scopes[i].find(name)
+      if t then return S.type_value(t) end
+    end
+    return nil
+  end
   local def = {
     id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
-    globals = S.shared_globals(globals), libraries = {}, call_host = spec.call_host, pool = false, pid_host = false,
+    globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host, pool = false, pid_host = false,
   }
-  for i, l in next, spec.libraries do def.libraries[i] = library(l) end
   if spec.pool then
     def.pool = { idle = 0, size = 0, most = spec.pool.most, waiting = S.new_queue(), closed = false }
     def.pid_host = spec.id .. "#lua." .. spec.version
@@ -389,6 +415,12 @@ function S.unix_seconds() return S.unix_ns() // 1000000000 end
 function S.host_text(name, text)
   local _, v = prim(S.prims.text, name, text)
   return v
+end
+-- Whether RE2 finds `pattern` in `text`; nil when the pattern is none.
+function S.regex_matches(pattern, text)
+  local ok, found = prim(S.prims.regex, pattern, text)
+  if not ok then return nil end
+  return found
 end
 -- What timers deliver; the time module replaces it by its Time object.
 function S.time_now() return S.unix_ns() end

@@ -59,11 +59,11 @@ local function instantiate(p, def)
   local env = setmetatable({}, def.globals)
   p.env = env
   for _, library in next, def.libraries do
-    local ok, v = S.base.pcall(library.factory(env, S.slow))
+    local ok, v = S.base.pcall(library.factory(env, S.slow, library.type_table))
     if not ok then error(described(v, "failed to load dependency " .. library.alias .. ": "), 0) end
     env[library.alias] = v
   end
-  local ok, chunk = S.base.pcall(def.factory(env, S.slow))
+  local ok, chunk = S.base.pcall(def.factory(env, S.slow, def.type_table))
   if not ok then error(described(chunk, "failed to execute script: "), 0) end
   return env, member(chunk, def)
 end

@@ -48,7 +48,7 @@ function base.type(v)
   local t = raw_type(v)
   if t == "table" then
     local mt = dgetmetatable(v)
-    if mt and raw_get(mt, CLASS) == "handle" then return "userdata" end
+    if mt and raw_get(mt, CLASS) == "handle" then return mt == S.type_meta and "type" or "userdata" end
   end
   return t
 end
@@ -263,16 +263,17 @@ local string_meta = dgetmetatable("")
 string_meta.__metatable = false
 S.string_meta = string_meta
 
--- The globals shared by all processes of one definition: base plus its modules. The last resort resolves `_G`.
-local last = {
-  __index = function(_, k)
-    if k == "_G" then return S.cur.env end
-    return nil
-  end,
-}
-function S.shared_globals(modules)
+-- The globals shared by all processes of one definition: base plus its modules. The last resort resolves `_G`
+-- and the names of types.
+function S.shared_globals(modules, find_type)
   local shared = {}
   for k, v in raw_next, base do shared[k] = v end
   for k, v in raw_next, modules do shared[k] = v end
+  local last = {
+    __index = function(_, k)
+      if k == "_G" then return S.cur.env end
+      return find_type(k)
+    end,
+  }
   return { __index = raw_setmetatable(shared, last), __metatable = false }
 end

@@ -300,3 +300,11 @@ end
 
 S.string_meta.__index = methods
 S.base.string = S.library(M)
+
+-- `string` is a type as well (spec 02 §5.2): it validates when called and reflects.
+function S.add_string_type(reflection, call, comparison)
+  for name, f in next, reflection do M[name] = f end
+  local proxy = debug.getmetatable(S.base.string)
+  proxy.__call = call
+  proxy.__eq, proxy.__le, proxy.__lt = comparison.__eq, comparison.__le, comparison.__lt
+end

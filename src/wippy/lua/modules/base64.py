@@ -24,7 +24,7 @@ def encode(data: bytes) -> bytes:
 
 @base64.function("decode(text: bytes) -> bytes")
 def decode(text: bytes) -> bytes:
-    """The bytes that `text` stands for; line ends inside it are ignored. Invalid for other characters or bad padding."""
+    """The bytes that `text` stands for; line ends in it are ignored. Invalid for other characters and bad padding."""
     try:
         return binascii.a2b_base64(text.translate(None, b"\r\n"), strict_mode=True)
     except binascii.Error as e:

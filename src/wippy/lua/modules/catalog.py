@@ -1,7 +1,7 @@
 """Where guest modules come from: one table of built-in ones, and the entry-point group `wippy.modules`.
 
-A value names a `Module`, or a function that takes the node and returns one, as `python.module:attribute`. It is imported
-when a guest first uses the name; entry points are looked up only for names that no table has.
+A value names a `Module`, or a function that takes the node and returns one, as `python.module:attribute`. It is
+imported when a guest first uses the name; entry points are looked up only for names that no table has.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Guest module `hash` (spec 04b §12): digests and keyed digests of byte strings.
 
-Data comes first, the secret second. Lower-case hexadecimal text, or the digest's bytes with `raw = true`. The FNV hashes
-are in hash.lua: as numbers they need no host.
+Data comes first, the secret second. Lower-case hexadecimal text, or the digest's bytes with `raw = true`. The FNV
+hashes are in hash.lua: as numbers they need no host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from wippy.lua.modules.declare import Module
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512")
 
-hash = Module(  # noqa: A001 - the module's name
+hash = Module(
     "hash",
     "Digests of byte strings.",
     classes=("encoding", "security", "deterministic"),

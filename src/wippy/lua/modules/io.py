@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import selectors
 import threading
@@ -208,10 +209,8 @@ class _Input:
     def close(self) -> None:
         self._closing = True
         self._demand.release()
-        try:
+        with contextlib.suppress(OSError):
             os.write(self._wake_write, b"x")
-        except OSError:
-            pass
 
 
 def module(node: Node) -> Module:

@@ -1,4 +1,4 @@
-"""Guest module `logger` (spec 04b §15): structured lines, each with the PID and the place they come from (logger.lua)."""
+"""Guest module `logger` (spec 04b §15): lines with fields, the PID and the place they come from (logger.lua)."""
 
 from __future__ import annotations
 

@@ -1,17 +1,18 @@
 """Guest module `registry` (spec 01 §15): reading, searching and changing the live registry.
 
-Versions, change sets and snapshots are Lua handles (registry.lua). A snapshot is an immutable state that is kept here by
-number until the guest's handle is collected.
+Versions, change sets and snapshots are Lua handles (registry.lua). A snapshot is an immutable state that is kept here
+by number until the guest's handle is collected.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wippy.core.errors import INTERNAL, INVALID, Error, denied, invalid, not_found
+from wippy.core.errors import INTERNAL, INVALID, NOT_FOUND, Error, denied, invalid, not_found
 from wippy.core.ids import EntryId
 from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import Module, Permission
@@ -22,7 +23,6 @@ from wippy.registry.state import State
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
-    from wippy.registry.registry import Registry
 
 ACCESS = Permission("registry.get", "id", "not allowed to access entry: {resource}")
 APPLY_VERSION = Permission("registry.apply_version", "", "not allowed to apply registry version")
@@ -142,7 +142,7 @@ def _declare_versions(registry: Module, node: Node) -> None:
     @registry.function("switch(id: integer) -> boolean", yields=True, permission=APPLY_VERSION, private=True)
     async def switch(version_id: int) -> bool:
         try:
-            await _settled(node.registry, node.registry.apply_version(version_id), node)
+            await _settled(node, node.registry.apply_version(version_id))
         except Error as e:
             raise e.within("apply version") from None
         return True
@@ -153,30 +153,30 @@ def _declare_versions(registry: Module, node: Node) -> None:
             raise denied("not allowed to apply registry changes")
         try:
             changes = ChangeSet(_operation(op["kind"], op["entry"]) for op in ops)
-            return _version(await _settled(node.registry, node.registry.apply(changes), node))
+            return _version(await _settled(node, node.registry.apply(changes)))
         except Error as e:
             raise e.within("apply changes") from None
 
 
-async def _settled(registry: Registry, change: Any, node: Node) -> Version:
+async def _settled(node: Node, change: Awaitable[Version]) -> Version:
     """The version a change leads to, once the services it added run."""
-    version: Version = await change
+    version = await change
     await node.supervisor.settle()
     return version
 
 
-class _as_internal:
+@contextmanager
+def _as_internal() -> Iterator[None]:
     """A missing version stays NotFound, everything else that goes wrong with history is Internal."""
+    try:
+        yield
+    except Error as e:
+        if e.kind in (NOT_FOUND, INVALID):
+            raise
+        raise Error(INTERNAL, e.message, False, e.details) from None
 
-    def __enter__(self) -> None:
-        pass
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Error) and error.kind not in ("NotFound", INVALID):
-            raise Error(INTERNAL, error.message, False, error.details) from None
-
-
-# Entries as guests see them ------------------------------------------------------------------------------------------------
+# Entries as guests see them -----------------------------------------------------------------------------------------
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _operation_entry(operation: Operation) -> dict[str, Any]:
     return _shown(operation.entry)
 
 
-# What guests hand in ---------------------------------------------------------------------------------------------------------
+# What guests hand in ------------------------------------------------------------------------------------------------
 
 
 def _query(query: Any) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time as clock
 from datetime import UTC, datetime
-from datetime import timezone as fixed
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -144,7 +143,7 @@ def _rules(name: str) -> object:
     if name == "Local":
         return None
     if name == "UTC":
-        return fixed.utc
+        return UTC
     from zoneinfo import ZoneInfo
 
     try:

@@ -12,6 +12,7 @@ from .expression_emitter import (
     CLOSED_FIELDS,
     LOCALS_TO_SPARE,
     PREFIX,
+    TYPES,
     ExpressionEmitter,
     KeySafety,
     guarded,
@@ -65,7 +66,7 @@ class Emitter(ExpressionEmitter):
     def prologue(self) -> str:
         guard = _KEY_GUARD if self.guards_keys else ""
         three = _FIRST_THREE if self.truncates_iterators else ""
-        return f"local _ENV,{SLOW}=...;local {COUNTER}=0;{guard}{three}return function(...)"
+        return f"local _ENV,{SLOW},{TYPES}=...;local {COUNTER}=0;{guard}{three}return function(...)"
 
     def emit_block(self, block: ast.Block, trailing: bool = True) -> None:
         """Statements in a scope of their own; not `trailing` if code that sees this scope follows them."""

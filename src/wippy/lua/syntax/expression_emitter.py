@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from . import ast
 from .cursor import syntax_error
+from .declarations import type_declarations
 from .edits import Edits
 from .expression_parser import CONCAT_GROUP
 from .scopes import Scopes, Variable
@@ -15,6 +16,11 @@ from .ticks import LEAN_TICK, TICK
 
 PREFIX = "__wpy_"
 """Injected names begin with this; a guest's variable or label that does is renamed."""
+
+TYPES = f"{PREFIX}y"
+"""The table a chunk's own types are read from."""
+
+PRIMITIVES = frozenset(["nil", "boolean", "number", "integer", "string", "any", "unknown", "never"])
 
 LOCALS_TO_SPARE = 170
 """With more active locals than this in a function, injected code must not declare any."""
@@ -49,6 +55,7 @@ class ExpressionEmitter:
         self.scopes = Scopes(self.fail)
         self.mangles = PREFIX.encode() in source or b"_ENV" in source
         self.guards_keys = False
+        self.types = {name for name in type_declarations(chunk) if name not in PRIMITIVES}
         self.emitters: dict[type[ast.Node], Emit] = {
             ast.Nil: self.emit_constant,
             ast.Boolean: self.emit_constant,
@@ -116,7 +123,8 @@ class ExpressionEmitter:
             self.fail("cannot use '...' outside a vararg function", node.first)
 
     def emit_name(self, node: ast.Name) -> None:
-        self.resolve(node)
+        if self.resolve(node) is None and node.id in self.types:
+            self.edits.replace(node.first, f"{TYPES}.{node.id}")
 
     def emit_paren(self, node: ast.Paren) -> ast.Expression:
         return node.expression

@@ -96,7 +96,7 @@ class EnvRegistry:
         self._storages.pop(entry_id, None)
 
     def add_variable(self, variable: Variable) -> None:
-        """Adds or replaces. Raises Error(AlreadyExists) when another entry has the public name; then nothing changed."""
+        """Adds or replaces. Raises Error(AlreadyExists), changing nothing, when another entry has the public name."""
         taken = self._by_name.get(variable.name) if variable.name else None
         if taken is not None and taken.id != variable.id:
             raise already_exists(f"environment variable {variable.name} is already registered by {taken.id}")

@@ -1,4 +1,4 @@
-"""Where environment variables are kept (spec 04a §7.1): this process's environment, memory, a file, several in order."""
+"""Where environment variables are kept (spec 04a §7.1): the OS environment, memory, a file, several in order."""
 
 from __future__ import annotations
 

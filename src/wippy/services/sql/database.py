@@ -13,7 +13,7 @@ class Rows(NamedTuple):
     """A result: column names, the number of rows, and the values of all rows one after the other."""
 
     columns: Sequence[str]
-    count: int
+    size: int
     values: Sequence[Any]
 
 

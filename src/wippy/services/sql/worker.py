@@ -32,7 +32,7 @@ class Worker:
         self._thread.start()
 
     def submit(self, call: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Runs `call(*args)` after everything submitted before. Cancelling the future before its turn skips the call."""
+        """Runs `call(*args)` after everything submitted before. A future cancelled before its turn skips the call."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._outstanding += 1
         self._jobs.put((future, call, args))
