@@ -10,7 +10,7 @@
         return process.inbox():receive():payload():data()
     ''') == 42
 
-A body is the inside of `main`, with its arguments as `...`; a text that returns a table is taken as a whole file. Every module of
+A body is the inside of `main`, with its arguments as `...`; a text that defines `main` itself is taken as the whole file. Every module of
 MODULES is a global. `spawn(name, ...)` and its variants are short for `process.spawn("app:" .. name, "app:host", ...)`.
 """
 
@@ -45,9 +45,9 @@ end
 
 
 def source(text: str) -> str:
-    """The file of a body; a text that ends by returning a table is one already."""
+    """The file of a body; a text that defines `main` is one already."""
     text = textwrap.dedent(text)
-    if text.rstrip().endswith("}") and "\nreturn {" in f"\n{text}":
+    if "function main(" in text:
         return text
     return f"{PRELUDE}local function main(...)\n{textwrap.indent(text, '  ')}\nend\nreturn {{ main = main }}\n"
 

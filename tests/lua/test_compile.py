@@ -9,7 +9,8 @@ from .syntax.running import NAME, output, run_plain
 
 def test_compiled_chunk_carries_its_name_and_one_line_of_prologue() -> None:
     compiled = compile_chunk(b"\nreturn 1", NAME)
-    assert compiled == Compiled(NAME, b"local _ENV,__wpy_s=...;local __wpy_c=0;return function(...)\nreturn 1  \nend")
+    prologue = b"local _ENV,__wpy_s,__wpy_y,__wpy_j,__wpy_o=...;local __wpy_c=0;return function(...)"
+    assert compiled == Compiled(NAME, prologue + b"\nreturn 1  \nend", {})
 
 
 # Erasure

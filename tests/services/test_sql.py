@@ -231,10 +231,8 @@ def test_full_text_search_and_vectors_are_available() -> None:
     source = (
         "assert(db:execute('CREATE VIRTUAL TABLE docs USING fts5(body)')) db:execute('INSERT "
         "INTO docs VALUES (?)', {'hello world'}) "
-    )(
         "assert(db:execute('CREATE VIRTUAL TABLE v USING vec0(e float[2])')) db:execute('INSERT "
         "INTO v(rowid, e) VALUES (1, ?)', {'[1, 0]'}) "
-    )(
         "return {#db:query('SELECT * FROM docs WHERE docs MATCH ?', {'world'}), db:query('SELECT "
         "rowid, distance FROM v WHERE e MATCH ? ORDER BY distance LIMIT 1', {'[1, 1]'})[1].distance}"
     )
@@ -256,7 +254,6 @@ def test_prepared_statements_are_reused() -> None:
     source = (
         "local ins = assert(db:prepare('INSERT INTO t (name) VALUES (?)')) for i = 1, 3 do assert(ins:execute({'n' "
         ".. i})) end "
-    )(
         "local sel = db:prepare('SELECT name FROM t WHERE id = ?') return {sel:query({1})[1].name, "
         "sel:query({3})[1].name, ins:close(), sel:close()}"
     )
@@ -456,6 +453,23 @@ def test_bad_configs_are_rejected(data: dict[str, Any], message: str) -> None:
     with pytest.raises(Error) as caught:
         check("return 1", entries=(entry("t:db", "db.sql.sqlite", data),))
     assert message in caught.value.message
+
+
+def test_an_update_keeps_the_connection_unless_the_file_is_another_one(tmp_path: Path) -> None:
+    async def program(guest: Guest) -> Any:
+        await guest.run(OPEN + "db:execute('INSERT INTO t (name) VALUES (1)')")
+        update = (
+            "local c = registry.snapshot():changes() "
+            "c:update({id = 't:db', kind = 'db.sql.sqlite', data = {file = (...), "
+            "pool = {max_lifetime = '2h'}, lifecycle = {auto_start = true}}}) assert(c:apply()) "
+        )
+        count = OPEN + "return #db:query('SELECT * FROM t')"
+        await guest.run(update, ":memory:")
+        kept = await guest.run(count)
+        await guest.run(update, str(tmp_path / "other.db"))
+        return [kept, await guest.run(count)]
+
+    assert run(program, sqlite()) == [1, 0]
 
 
 def test_removing_the_entry_waits_for_its_transaction() -> None:

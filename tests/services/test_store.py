@@ -159,7 +159,6 @@ def test_a_full_store_refuses_new_keys_only() -> None:
     source = (
         "for i = 1, 3 do s:set('k' .. i, i) end local ok, e = s:set('k4', 4) local over = s:set('k1', "
         "9) s:delete('k2') local room = s:set('k5', 5, 0.01) "
-    )(
         "time.sleep('15ms') local purged = s:set('k6', 6) return {ok == nil, e:kind(), e:retryable(), "
         "e:message(), over, room, purged}"
     )
@@ -174,7 +173,6 @@ def test_listing_in_pages() -> None:
             + (
                 "local keys, after, pages = {}, nil, 0 repeat local p = s:list({prefix = 'user:', limit "
                 "= 10, after = after}) pages = pages + 1 "
-            )(
                 "for _, item in ipairs(p.items) do keys[#keys + 1] = item.key end after = p.cursor until "
                 "not p.has_more return {keys, pages}"
             )

@@ -14,6 +14,7 @@ from wippy.compute.identity import Identities
 from wippy.compute.supervisor import Supervisor
 from wippy.core.clock import Clock
 from wippy.core.errors import Error, canceled, internal, not_found
+from wippy.core.ids import EntryId
 from wippy.lua import shard as requests
 from wippy.lua.allocator import tune as tune_allocator
 from wippy.lua.bindings import Answer, Bindings, Caller, failure
@@ -137,13 +138,7 @@ class Node:
         return self.code.definition(entry_id)
 
     def host(self, host_id: str, shard: int) -> dict[str, Any]:
-        host = self.resources.get(host_id)
-        if host is None:
-            raise not_found("host not found")
-        placement = getattr(host, "placement", None)
-        if placement is None:
-            raise internal("host does not implement process.Host")
-        return {"here": shard in placement(), "most": CROWDED}
+        return {"here": shard in self._placement(host_id), "most": CROWDED}
 
     def place(self, host_id: str, shard: int) -> int:
         """The shard for a new process whose own one is crowded, or none of the host's; made when all are crowded."""
@@ -232,14 +227,18 @@ class Node:
         return pid, exited
 
     def _place(self, host_id: str) -> Shard:
+        return min((self.shards[i] for i in self._placement(host_id)), key=lambda s: s.live)
+
+    def _placement(self, host_id: str) -> list[int]:
+        """The shards that processes of a host may be on. Raises Error when it is no host or does not run."""
         host = self.resources.get(host_id)
-        if host is None:
-            raise not_found(f"host not found: {host_id}")
         placement = getattr(host, "placement", None)
         if placement is None:
-            raise internal("host does not implement process.Host")
-        shards: list[Shard] = [self.shards[i] for i in placement()]
-        return min(shards, key=lambda s: s.live)
+            if host is None and self.registry.get(EntryId.parse(host_id)) is None:
+                raise not_found(f"host not found: {host_id}")
+            raise internal(f"host does not implement process.Host: {host_id}")
+        shards: list[int] = placement()
+        return shards
 
     async def deliver(self, pid: str, topic: str, *payloads: Any) -> bool:
         """Sends a message; False when the process does not exist."""

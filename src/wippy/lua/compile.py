@@ -16,8 +16,9 @@ from .types.describe import describe_types
 class Compiled(Struct, frozen=True):
     """A chunk ready to load: `load(code, "=" .. name, "t", {})` gives the factory.
 
-    `factory(env, slow, types)` returns the guest's chunk function. `types` is indexed with the names of the chunk's
-    own types, which the field `types` describes (lua/types/describe.py). `slow()` is called when the guest has used up its ticks;
+    `factory(env, slow, types, join, operators)` returns the guest's chunk function. `types` is indexed with the names of the chunk's
+    own types, which the field `types` describes (lua/types/describe.py); `join` and `operators` are the dialect's own
+    operators (syntax/arithmetic_emitter.py). `slow()` is called when the guest has used up its ticks;
     it returns how many it may use next.
     """
 

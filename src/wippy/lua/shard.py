@@ -28,7 +28,7 @@ log = logging.getLogger("wippy.lua")
 
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
-    "state", "errors", "copy", "wire", "sandbox", "strings", "patterns", "tables", "scheduler", "coroutines", "channel",
+    "state", "errors", "copy", "wire", "sandbox", "numbers", "strings", "patterns", "tables", "scheduler", "coroutines", "channel",
     "mailbox", "process", "relations", "functions", "timers", "bus", "types", "type_values", "host", "guest", "os",
 )  # fmt: skip
 

@@ -17,7 +17,22 @@ from wippy.services.catalog import KINDS, MODULES
 from wippy.services.catalog import handler as make_handler
 from wippy.services.env.registry import EnvRegistry
 
-ALL = ("json", "base64", "hash", "uuid", "logger", "time", "io", "registry", "funcs", "ctx", "sql", "store", "env")
+ALL = (
+    "json",
+    "base64",
+    "hash",
+    "uuid",
+    "logger",
+    "time",
+    "io",
+    "registry",
+    "funcs",
+    "ctx",
+    "events",
+    "sql",
+    "store",
+    "env",
+)
 
 
 class Guest:
@@ -30,7 +45,11 @@ class Guest:
         self.node.bindings.provide(self.catalog.find)
         handlers = [make_handler(kind, self.node) for kind in kinds]
         self.node.registry = self.registry = Registry(
-            handlers, publish=self.node.bus.publish, env=self.env.lookup, internal_kinds=("registry.entry",)
+            handlers,
+            publish=self.node.bus.publish,
+            env=self.env.lookup,
+            internal_kinds=("registry.entry",),
+            settle=self.node.supervisor.settle,
         )
         self.node.resources["t:host"] = Host()
         self._count = 0

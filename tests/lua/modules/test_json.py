@@ -93,6 +93,12 @@ def test_empty_object_stays_an_object_through_a_round_trip() -> None:
     assert check("local t = json.decode('{}') t[1] = 1 return json.encode(t)") == "[1]"
 
 
+def test_a_decoded_empty_object_can_get_a_metatable() -> None:
+    source = "local t = json.decode('{}') return {getmetatable(t) == nil, setmetatable(t, {__index = {x = 1}}).x}"
+    assert check(source) == [True, 1]
+    assert "t:f1" in check("local ok, e = pcall(function() local t = setmetatable(1, {}) return t end) return e")
+
+
 def test_decoding_keeps_the_number_subtypes() -> None:
     found = check(
         "local v = json.decode('[1, 1.0, 1e2, -0, 9223372036854775807]') local out = {} "
@@ -229,3 +235,19 @@ def test_module_is_immutable() -> None:
 def test_infinity_and_nan_inside_structures_are_null() -> None:
     assert json.loads(check("return json.encode({1/0, -1/0, 0/0})")) == [None, None, None]
     assert math.isinf(check("return 1/0"))
+
+
+def test_a_value_that_would_unfold_without_end_ends_its_process_only() -> None:
+    import asyncio
+
+    from lua.modules.guest import Guest, run
+    from wippy.core.errors import Error
+
+    async def program(guest: Guest) -> object:
+        guest.node.shards[0].call("set_soft", 64.0 * (1 << 20))
+        hostile = guest.run("local t = {1} for i = 1, 60 do t = {t, t} end return json.encode(t)")
+        results = await asyncio.gather(hostile, guest.run("return json.encode({1})"), return_exceptions=True)
+        assert isinstance(results[0], Error)
+        return [results[1], await guest.run("return json.encode({2})")]
+
+    assert run(program) == ["[1]", "[2]"]

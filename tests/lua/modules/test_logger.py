@@ -99,3 +99,7 @@ def test_empty_name_and_wrong_types_raise() -> None:
     assert check("return {pcall(logger.named, logger, '')}")[0] is False
     assert check("return {pcall(logger.info, logger, {})}")[0] is False
     assert check("return {pcall(logger.info, {}, 'm')}")[0] is False
+
+
+def test_a_table_that_would_unfold_without_end_is_cut() -> None:
+    assert check("local t = {1} for i = 1, 60 do t = {t, t, t} end logger:info('m', {t = t}) return 'fine'") == "fine"

@@ -82,7 +82,6 @@ def test_find_by_fields_and_meta() -> None:
     source = (
         "return {#registry.find({['meta.type'] = 'tool'}), #registry.find({['.kind'] = 'registry.*', "
         "['.ns'] = 'lib'}), "
-    )(
         "#registry.find({}), #registry.find({kind = 'x'}), registry.find({['meta.order'] = 1})[1].id, "
         "#registry.find({meta = {['meta.type'] = 'other'}})}"
     )
@@ -141,7 +140,6 @@ def test_rejected_changes_change_nothing_and_say_why() -> None:
     source = (
         "local c = registry.snapshot():changes() c:delete('app:one') c:create({id = 'app:two', "
         "kind = 'registry.entry'}) local v, e = c:apply() "
-    )(
         "return {v == nil, e:kind(), e:message():find('^apply changes: ') ~= nil, e:retryable(), "
         "registry.get('app:one') ~= nil, registry.current_version():id()}"
     )
@@ -163,16 +161,12 @@ def test_versions_history_and_going_back() -> None:
     source = (
         "local function add(id) local c = registry.snapshot():changes() c:create({id = id, kind "
         "= 'registry.entry'}) return assert(c:apply()) end "
-    )(
         "local v1 = add('app:a') local v2 = add('app:b') local ok = registry.apply_version(v1) "
         "local current = registry.current_version():id() "
-    )(
         "local v3 = add('app:c') local h = registry.history() local ids = {} for i, v in ipairs(registry.versions()) "
         "do ids[i] = v:id() end "
-    )(
         "return {ok, current, v3:id(), v3:previous():id(), registry.get('app:b') == nil, ids, "
         "#h:versions(), h:get_version(0):string(), "
-    )(
         "h:snapshot_at(v2):get('app:b').id, registry.snapshot_at(1):get('app:a').id, v1:next():id(), "
         "v3:next() == nil, h:get_version(0):previous() == nil, tostring(h)}"
     )

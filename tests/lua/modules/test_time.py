@@ -391,7 +391,6 @@ def test_ticker_ticks_until_it_is_stopped() -> None:
     source = (
         "time.sleep('1ms') local began = time.now() local t = time.ticker('5ms') for i = 1, 3 do local v, ok = "
         "t:channel():receive() assert(ok and v:unix()) end "
-    )(
         "local took = time.now():sub(began):milliseconds() local stopped = t:stop() local v, "
         "ok = t:response():receive() return {took >= 10, stopped, ok}"
     )

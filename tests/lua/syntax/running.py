@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from lupa.lua55 import LuaRuntime
@@ -29,6 +30,21 @@ local function finish(lines, calls, ok, problem)
     if not ok then lines[#lines + 1] = "error: " .. tostring(problem) end
     return table.concat(lines, "\n"), calls
 end
+local function join(v) return v end
+-- Lua's own operators, with errors at the line of the guest.
+local function operator(f)
+    return function(a, b)
+        local ok, v = pcall(f, a, b)
+        if ok then return v end
+        error(type(v) == "string" and v:gsub("^[^:]+:%d+: ", "") or v, 2)
+    end
+end
+local operators = {
+    div = operator(function(a, b) return a // b end), mod = operator(function(a, b) return a % b end),
+    band = operator(function(a, b) return a & b end), bor = operator(function(a, b) return a | b end),
+    bxor = operator(function(a, b) return a ~ b end), bnot = operator(function(a) return ~a end),
+    shl = operator(function(a, b) return a << b end), shr = operator(function(a, b) return a >> b end),
+}
 local function compiled(code, name, limit, budget)
     local factory, message = load(code, "=" .. name, "t", {})
     if not factory then return "load: " .. message, 0 end
@@ -38,7 +54,7 @@ local function compiled(code, name, limit, budget)
         if limit and calls > limit then error("out of ticks", 0) end
         return budget
     end
-    local chunk = factory(environment(lines), slow)
+    local chunk = factory(environment(lines), slow, {}, join, operators)
     local ok, problem = pcall(chunk)
     return finish(lines, calls, ok, problem)
 end
@@ -88,3 +104,8 @@ def _bytes(source: bytes | str) -> bytes:
 def loader_refusal(source: bytes) -> str | None:
     """Lua's own complaint about the code emitted for a chunk, None if it loads."""
     return _refusal(compile_chunk(source, NAME).code, NAME)
+
+
+def nameless(text: str) -> str:
+    """Without the variables that Lua names in its errors: operands that go through a function lose them."""
+    return re.sub(r" \((local|global|upvalue|field|constant|method) '[^']*'\)", "", text)

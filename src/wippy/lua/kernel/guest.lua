@@ -371,9 +371,8 @@ function ctx.get(key)
   text(key, 1, "get")
   if key == "" then return nil, failure("Invalid", "empty key") end
   local values = S.cur.ctx.values
-  local v = values and values[key]
-  if v == nil then return nil, failure("NotFound", "key not found: " .. key) end
-  return copy(v), nil
+  if not values or values[key] == nil then return nil, failure("NotFound", "key not found: " .. key) end
+  return copy(values[key]), nil
 end
 function ctx.all()
   local values = S.cur.ctx.values

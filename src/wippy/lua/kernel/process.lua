@@ -53,17 +53,18 @@ local function described(e, prefix)
   return S.make_error("Internal", prefix .. S.base.tostring(e), false)
 end
 
+local join, operators = S.join, S.operators
 -- Runs libraries and module body of `def` in a fresh environment; returns the environment and the method.
 -- Runs inside a task of the process, so it can be preempted and ended like everything else.
 local function instantiate(p, def)
   local env = setmetatable({}, def.globals)
   p.env = env
   for _, library in next, def.libraries do
-    local ok, v = S.base.pcall(library.factory(env, S.slow, library.type_table))
+    local ok, v = S.base.pcall(library.factory(env, S.slow, library.type_table, join, operators))
     if not ok then error(described(v, "failed to load dependency " .. library.alias .. ": "), 0) end
     env[library.alias] = v
   end
-  local ok, chunk = S.base.pcall(def.factory(env, S.slow, def.type_table))
+  local ok, chunk = S.base.pcall(def.factory(env, S.slow, def.type_table, join, operators))
   if not ok then error(described(chunk, "failed to execute script: "), 0) end
   return env, member(chunk, def)
 end

@@ -9,14 +9,11 @@ import selectors
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from wippy.core.errors import Error, internal, unavailable
 from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import Module
-
-if TYPE_CHECKING:
-    from wippy.compute.node import Node
 
 CHUNK = 65536
 LONGEST_LINE = 64 << 20
@@ -213,7 +210,13 @@ class _Input:
             os.write(self._wake_write, b"x")
 
 
-def module(node: Node) -> Module:
+class Terminals(Protocol):
+    """The node, as far as this module needs it: terminals by (shard, process number)."""
+
+    terminals: dict[tuple[int, int], Any]
+
+
+def module(node: Terminals) -> Module:
     io = Module(
         "io",
         "The terminal of a command-line process.",

@@ -6,7 +6,7 @@
 -- * A table decoded from `{}` carries the locked metatable S.JSON_OBJECT and encodes as `{}` while it is empty.
 local S, module, host = ...
 local type, next, rawget, error, pcall, tonumber = type, next, rawget, error, pcall, tonumber
-local getmetatable, setmetatable = debug.getmetatable, setmetatable
+local getmetatable, setmetatable = debug.getmetatable, debug.setmetatable
 local mtype, floor, huge = math.type, math.floor, math.huge
 local find, sub, gsub, byte, format, rep, match = string.find, string.sub, string.gsub, string.byte, string.format, string.rep, string.match
 local concat, utf8len, utf8char = table.concat, utf8.len, utf8.char
@@ -16,6 +16,17 @@ local DEPTH = 128
 
 S.JSON_OBJECT = S.JSON_OBJECT or { __metatable = false }
 local EMPTY_OBJECT = S.JSON_OBJECT
+
+-- Guests do not see that metatable, and may give such a table one of their own (defaults for an empty request, say).
+local guest_setmetatable, guest_getmetatable = S.base.setmetatable, S.base.getmetatable
+function S.base.setmetatable(t, mt)
+  if type(t) == "table" and getmetatable(t) == EMPTY_OBJECT then setmetatable(t, nil) end
+  return guest_setmetatable(t, mt)
+end
+function S.base.getmetatable(v)
+  if type(v) == "table" and getmetatable(v) == EMPTY_OBJECT then return nil end
+  return guest_getmetatable(v)
+end
 
 -- Encoding ----------------------------------------------------------------------------------------------------------------
 

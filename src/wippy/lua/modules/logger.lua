@@ -4,7 +4,7 @@ local S = ...
 local LOGGER, ERROR, CLASS = {}, S.ERROR, S.CLASS
 local type, next, rawget, setmetatable, tostring = type, next, rawget, setmetatable, tostring
 local getmetatable = debug.getmetatable
-local DEPTH = 16
+local DEPTH, MOST = 16, 2000          -- of one table: levels, and values in all
 
 local methods = {}
 local class = S.handle_class("logger.Logger", methods)
@@ -21,20 +21,24 @@ end
 
 local as_data
 
-local function table_data(t, depth)
-  if depth > DEPTH then return "..." end
+local function table_data(t, depth, budget)
+  if depth > DEPTH or budget.left <= 0 then return "..." end
   local out = {}
   for k, v in next, S.content(t) do
     local key = type(k)
-    if key == "string" or key == "number" then out[k] = as_data(v, depth + 1) end
+    if key == "string" or key == "number" then
+      if budget.left <= 0 then break end
+      budget.left = budget.left - 1
+      out[k] = as_data(v, depth + 1, budget)
+    end
   end
   return out
 end
 
-function as_data(v, depth)
+function as_data(v, depth, budget)
   local t = type(v)
   if t == "table" then
-    if S.class_of(v) ~= "handle" then return table_data(v, depth) end
+    if S.class_of(v) ~= "handle" then return table_data(v, depth, budget) end
     local e = rawget(v, ERROR)
     if e then return e.message end
     return getmetatable(v).__tostring(v)
@@ -48,9 +52,10 @@ end
 
 local function add_fields(into, fields)
   if fields == nil then return into end
+  local budget = { left = MOST }
   for k, v in next, S.content(fields) do
     if type(k) == "string" then
-      local data = as_data(v, 1)
+      local data = as_data(v, 1, budget)
       if k == "error" and type(data) ~= "string" then data = type(data) == "table" and "table" or S.base.tostring(data) end
       into[k] = data
     end

@@ -7,10 +7,10 @@ by number until the guest's handle is collected.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from wippy.core.errors import INTERNAL, INVALID, NOT_FOUND, Error, denied, invalid, not_found
 from wippy.core.ids import EntryId
@@ -19,13 +19,17 @@ from wippy.lua.modules.declare import Module, Permission
 from wippy.registry.changes import ChangeSet, Create, Delete, Operation, Update, build_delta
 from wippy.registry.entry import Entry
 from wippy.registry.history import Version
+from wippy.registry.registry import Registry
 from wippy.registry.state import State
-
-if TYPE_CHECKING:
-    from wippy.compute.node import Node
 
 ACCESS = Permission("registry.get", "id", "not allowed to access entry: {resource}")
 APPLY_VERSION = Permission("registry.apply_version", "", "not allowed to apply registry version")
+
+
+class Node(Protocol):
+    """What this module needs of a node."""
+
+    registry: Registry
 
 
 class Snapshots:
@@ -142,7 +146,7 @@ def _declare_versions(registry: Module, node: Node) -> None:
     @registry.function("switch(id: integer) -> boolean", yields=True, permission=APPLY_VERSION, private=True)
     async def switch(version_id: int) -> bool:
         try:
-            await _settled(node, node.registry.apply_version(version_id))
+            await node.registry.apply_version(version_id)
         except Error as e:
             raise e.within("apply version") from None
         return True
@@ -153,16 +157,9 @@ def _declare_versions(registry: Module, node: Node) -> None:
             raise denied("not allowed to apply registry changes")
         try:
             changes = ChangeSet(_operation(op["kind"], op["entry"]) for op in ops)
-            return _version(await _settled(node, node.registry.apply(changes)))
+            return _version(await node.registry.apply(changes))
         except Error as e:
             raise e.within("apply changes") from None
-
-
-async def _settled(node: Node, change: Awaitable[Version]) -> Version:
-    """The version a change leads to, once the services it added run."""
-    version = await change
-    await node.supervisor.settle()
-    return version
 
 
 @contextmanager

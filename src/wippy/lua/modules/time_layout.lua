@@ -66,6 +66,7 @@ local function cut(layout)
   while true do
     at = find(layout, "[JM0-5_Pp%-Z.,]", at)
     if not at then break end
+    S.charge(300)
     local std, last, digits = token_at(layout, at)
     if std then
       n = n + 1
@@ -77,7 +78,6 @@ local function cut(layout)
     end
   end
   tokens.rest = sub(layout, from)
-  S.charge(#layout * 50)
   return tokens
 end
 
@@ -163,6 +163,7 @@ function layouts.format(fields, layout)
   for i = 1, #tokens do
     local token = tokens[i]
     local zone = ZONES[token.std]
+    S.charge(200)
     parts[n + 1] = token.before
     parts[n + 2] = zone and offset_text(fields.offset, zone) or WRITE[token.std](fields, token)
     n = n + 2
@@ -387,6 +388,7 @@ function layouts.parse(layout, value)
   local at = 1
   for i = 1, #tokens do
     local token = tokens[i]
+    S.charge(300)
     local from = skip(value, at, token.before)
     if not from then return failed(layout, value, 'cannot parse "' .. sub(value, at) .. '" as "' .. token.before .. '"') end
     local zone, wrong = ZONES[token.std], nil

@@ -8,15 +8,8 @@ construct becomes, override its method.
 from __future__ import annotations
 
 from . import ast
-from .expression_emitter import (
-    CLOSED_FIELDS,
-    LOCALS_TO_SPARE,
-    PREFIX,
-    TYPES,
-    ExpressionEmitter,
-    KeySafety,
-    guarded,
-)
+from .arithmetic_emitter import JOIN, OPERATORS, ArithmeticEmitter, is_plain_counter
+from .expression_emitter import CLOSED_FIELDS, LOCALS_TO_SPARE, PREFIX, TYPES, KeySafety, guarded
 from .scopes import Loop, Mark
 from .ticks import COUNTER, LEAN_TICK, SLOW, TICK, count_in_register, fits_blocks, run_in_blocks
 
@@ -27,7 +20,7 @@ _NUMERIC_STATE, _GENERIC_STATE = 2, 3
 """Locals that Lua itself adds for a loop."""
 
 
-class Emitter(ExpressionEmitter):
+class Emitter(ArithmeticEmitter):
     """Emits one chunk. Raises LuaSyntaxError for bad jumps and exceeded limits."""
 
     def __init__(self, chunk: ast.Chunk, source: bytes) -> None:
@@ -61,12 +54,13 @@ class Emitter(ExpressionEmitter):
         self.scopes.enter_function(1, vararg=True)
         self.emit_block(self.chunk.block)
         self.scopes.leave_function()
+        self.finish_trusted()
         return f"{self.prologue()}{self.edits.render()} \nend".encode("latin-1")
 
     def prologue(self) -> str:
         guard = _KEY_GUARD if self.guards_keys else ""
         three = _FIRST_THREE if self.truncates_iterators else ""
-        return f"local _ENV,{SLOW},{TYPES}=...;local {COUNTER}=0;{guard}{three}return function(...)"
+        return f"local _ENV,{SLOW},{TYPES},{JOIN},{OPERATORS}=...;local {COUNTER}=0;{guard}{three}return function(...)"
 
     def emit_block(self, block: ast.Block, trailing: bool = True) -> None:
         """Statements in a scope of their own; not `trailing` if code that sees this scope follows them."""
@@ -103,8 +97,7 @@ class Emitter(ExpressionEmitter):
 
     def emit_local(self, node: ast.Local) -> None:
         self.visit_all(node.values)
-        for name in node.names:
-            self.declare(name)
+        self.note_values([self.declare(name) for name in node.names], node.values)
 
     def emit_local_function(self, node: ast.LocalFunction) -> None:
         self.declare(node.name)
@@ -130,6 +123,7 @@ class Emitter(ExpressionEmitter):
 
     def emit_assign(self, node: ast.Assign) -> None:
         self.separate(node)
+        self.note_assignment(node)
         target = node.targets[0]
         if len(node.targets) == 1 and isinstance(target, ast.Index) and self.can_store_through_local(target):
             self.store_through_local(node, target)
@@ -293,6 +287,7 @@ class Emitter(ExpressionEmitter):
         mark = scopes.enter()
         function.hidden += hidden
         variables = [self.declare(name, numeric) for name in names]
+        variables[0].plain = isinstance(node, ast.NumericFor) and is_plain_counter(node)
         control = self.edits.texts[names[0].first]
         self.emit_block(body)
         function.hidden -= hidden

@@ -88,6 +88,9 @@ class ExpressionEmitter:
     def emit_block(self, block: ast.Block, trailing: bool = True) -> None:
         raise NotImplementedError
 
+    def emit_concat(self, node: ast.Concat) -> None:
+        raise NotImplementedError
+
     # Names
 
     def mangle(self, name: str, token: int, form: str = "{}") -> None:
@@ -160,17 +163,6 @@ class ExpressionEmitter:
             self.scopes.function.busy = True
         self.visit(node.right)
         return node.left
-
-    def emit_concat(self, node: ast.Concat) -> None:
-        """A long chain becomes groups of groups: Lua's parser and registers bound the length of one."""
-        self.scopes.function.busy = True
-        operands = node.operands
-        groups = list(concat_groups(len(operands)))
-        for start, end in groups:
-            self.edits.before(operands[start].first, "(")
-            self.edits.after(operands[end].last, ")")
-        for operand in operands:
-            self.visit(operand)
 
     def emit_cast(self, node: ast.Cast | ast.NonNil) -> ast.Expression:
         inner = node.expression

@@ -16,16 +16,20 @@ class Variable:
     """A local, parameter or loop variable.
 
     `numeric` marks the variable of a numeric `for`, always a number unless `assigned`; `keys` are the stores that
-    rely on it.
+    rely on it. `plain` marks a variable that begins with a value other than a float, `unplain` one that is assigned
+    something that may be one; `joined` are the operands of `..` that rely on the former.
     """
 
-    __slots__ = ("assigned", "function", "keys", "numeric")
+    __slots__ = ("assigned", "function", "joined", "keys", "numeric", "plain", "unplain")
 
     def __init__(self, function: FunctionState, numeric: bool = False) -> None:
         self.function = function
         self.numeric = numeric
         self.assigned = False
         self.keys: list[ast.Expression] = []
+        self.plain = False
+        self.unplain = False
+        self.joined: list[ast.Name] = []
 
 
 class Loop:

@@ -68,8 +68,8 @@ local function rows_of(columns, count, values)
     for c = 1, width do row[columns[c]] = values[at + c] end
     at = at + width
     rows[i] = row
+    S.charge(60 + width * 30)
   end
-  S.charge(count * width * 30)
   return rows
 end
 

@@ -47,7 +47,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, name: str, file: str) -> None:
         self._name = name
-        self._file = file
+        self.file = file
         self._turns = Turns()
         self._worker: Worker | None = None
         self._connection: apsw.Connection | None = None
@@ -60,12 +60,12 @@ class SqliteDatabase(Database):
         """Opens the file and reads from it. Raises Error(Unavailable) naming the file."""
         worker = Worker(f"sqlite {self._name}", asyncio.get_running_loop())
         try:
-            self._connection = await worker.submit(_opened, self._file)
+            self._connection = await worker.submit(_opened, self.file)
         except BaseException:
             worker.close()
             raise
         self._worker = worker
-        return f"sqlite {self._file}"
+        return f"sqlite {self.file}"
 
     async def stop(self) -> None:
         """Waits for the transaction that is under way, then closes. When cancelled, rolls it back and closes."""
@@ -175,7 +175,7 @@ class SqliteDatabase(Database):
 
     def _failure(self, error: apsw.Error) -> Error:
         if isinstance(error, _DAMAGED):
-            return unavailable(f"database file {self._file}: {error}", retryable=False)
+            return unavailable(f"database file {self.file}: {error}", retryable=False)
         return Error(UNKNOWN, str(error), None)
 
     def failure(self, error: apsw.Error) -> Error:

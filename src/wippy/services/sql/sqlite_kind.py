@@ -60,6 +60,13 @@ class SqliteHandler(KindHandler[SqliteConfig]):
         self._node.supervisor.add(name, database, config.lifecycle)
         self._node.resources[name] = database
 
+    async def update(self, entry: Entry, config: SqliteConfig, previous: Entry) -> None:
+        """The connection stays, and with it the content of `:memory:`, unless the file is another one."""
+        config.check()
+        if config.file != self._node.resources[str(entry.id)].file:
+            await self.remove(previous)
+            await self.add(entry, config)
+
     async def remove(self, entry: Entry) -> None:
         name = str(entry.id)
         await self._node.supervisor.remove(name)

@@ -1,0 +1,287 @@
+"""The modules that the kernel itself implements (kernel/*.lua), declared for documentation and the linter.
+
+`KernelModule` declares names, types and summaries only: nothing here is bound, and a guest gets these modules from the
+kernel. The test beside it checks that every declared name exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NoReturn
+
+from wippy.core.errors import internal
+from wippy.lua.modules.declare import Function, HandleClass, Module, parse_signature
+
+
+class KernelModule(Module):
+    """A declaration without implementations. `is_global`: guests see it without `require`."""
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        *,
+        classes: tuple[str, ...] = (),
+        constants: dict[str, Any] | None = None,
+        functions: Mapping[str, str] | None = None,
+        handles: Mapping[str, Mapping[str, str]] | None = None,
+        is_global: bool = False,
+    ) -> None:
+        super().__init__(name, summary, classes=classes, constants=constants)
+        self.is_global = is_global
+        for signature, text in (functions or {}).items():
+            declared = _declared(signature, text)
+            self.functions[declared.signature.name] = declared
+        for handle, methods in (handles or {}).items():
+            self.handles[handle] = _handle(f"{name}.{handle}", methods)
+
+
+def _handle(name: str, methods: Mapping[str, str]) -> HandleClass:
+    declared = (_declared(signature, text) for signature, text in methods.items())
+    return HandleClass(name, {method.signature.name: method for method in declared})
+
+
+def _declared(text: str, summary: str) -> Function:
+    """A summary that ends with `(yields)` marks a function that suspends."""
+    signature = parse_signature(text)
+    yields = summary.endswith("(yields)")
+    plain = summary.removesuffix("(yields)").rstrip()
+    return Function(signature, partial(_in_kernel, signature.name), yields, False, False, None, plain)
+
+
+def _in_kernel(name: str, *_: Any) -> NoReturn:
+    raise internal(f"{name} is implemented in the kernel")
+
+
+_SPAWNS = {
+    "spawn(id: string, host: string, ...any) -> string": "Starts a process; its PID. (yields)",
+    "spawn_monitored(id: string, host: string, ...any) -> string": "Starts a process and watches it: EXIT. (yields)",
+    "spawn_linked(id: string, host: string, ...any) -> string": "Starts a process linked both ways. (yields)",
+    "spawn_linked_monitored(id: string, host: string, ...any) -> string": "Starts it linked and watched. (yields)",
+}
+
+PROCESS = KernelModule(
+    "process",
+    "Processes: identity, messages, spawning, control, names.",
+    classes=("process", "nondeterministic"),
+    is_global=True,
+    constants={
+        "event": {
+            "CANCEL": "pid.cancel",
+            "EXIT": "pid.exit",
+            "LINK_DOWN": "pid.link.down",
+            "OUTDATED": "pid.outdated",
+        },
+    },
+    functions={
+        "id() -> string": "The registry id of what runs.",
+        "pid() -> string": "The own PID.",
+        "send(dest: string, topic: string, ...any) -> boolean": "Sends a message to a PID or a name. (yields)",
+        **_SPAWNS,
+        "exec(id: string, host: string, ...any) -> any": "Runs a process to its end; its result. (yields)",
+        "cancel(dest: string, reason: string?) -> boolean": "Delivers a CANCEL event. (yields)",
+        "terminate(dest: string) -> boolean": "Ends a process by force. (yields)",
+        "monitor(dest: string) -> boolean": "Watches a process: EXIT. (yields)",
+        "unmonitor(dest: string) -> boolean": "Stops watching. (yields)",
+        "link(dest: string) -> boolean": "Ties two processes together. (yields)",
+        "unlink(dest: string) -> boolean": "Unties them. (yields)",
+        "get_options() -> {trap_links: boolean, upgradable: boolean}": "The process's options.",
+        "set_options(options: table) -> boolean": "Changes options.",
+        "inbox() -> Channel": "The channel of messages that no listener takes.",
+        "events() -> Channel": "The channel of EXIT, LINK_DOWN and CANCEL events.",
+        "listen(topic: string, options: {message: boolean}?) -> Channel": "A channel of its own for a topic.",
+        "unlisten(channel: Channel) -> boolean": "Ends a subscription and closes its channel.",
+        "with_context(values: table) -> Spawner": "A spawner whose processes see these context values.",
+        "with_options(options: table) -> Spawner": "A spawner with options.",
+        "registry.register(name: string, pid: string?, scope: number?) -> boolean": "Gives a process a name.",
+        "registry.lookup(name: string) -> string": "The PID that has a name.",
+        "registry.unregister(name: string, scope: number?) -> boolean": "Frees a name.",
+    },
+    handles={
+        "Message": {
+            "topic() -> string": "The topic it was sent to.",
+            "from() -> string": "The sender's PID.",
+            "payload() -> Payload": "What it carries; a list when it carries several.",
+        },
+        "Spawner": {
+            "with_context(values: table) -> Spawner": "Another spawner, with more context values.",
+            "with_options(options: table) -> Spawner": "Another spawner, with more options.",
+            **_SPAWNS,
+        },
+    },
+)
+
+CHANNEL = KernelModule(
+    "channel",
+    "Channels between the coroutines of a process, and select.",
+    classes=("deterministic",),
+    is_global=True,
+    functions={
+        "new(capacity: number?) -> Channel": "A channel; without a capacity a rendezvous.",
+        "select(cases: table, default: boolean?) -> {channel: Channel?, value: any, ok: boolean}": (
+            "Waits for the first case, in order, that can go on. (yields)"
+        ),
+    },
+    handles={
+        "Channel": {
+            "send(value: any) -> boolean": "Hands a value over; raises on a closed channel. (yields)",
+            "receive() -> any": "The next value and true, or nil and false once closed and empty. (yields)",
+            "close()": "No more values; those in the buffer can still be received.",
+            "case_send(value: any) -> Case": "A case of select that sends.",
+            "case_receive() -> Case": "A case of select that receives.",
+        },
+    },
+)
+
+COROUTINE = KernelModule(
+    "coroutine",
+    "Coroutines of Lua, and tasks of the process.",
+    classes=("deterministic",),
+    is_global=True,
+    functions={
+        "spawn(body: function) -> thread": "Runs a function as a task of its own. (yields)",
+        "create(body: function) -> thread": "A coroutine.",
+        "resume(thread: thread, ...any) -> boolean": "Runs a coroutine until it yields.",
+        "yield(...any) -> any": "Suspends a coroutine; in a task, lets the others run. (yields)",
+        "status(thread: thread) -> string": "running, suspended, normal or dead.",
+        "running() -> thread": "The running coroutine.",
+        "wrap(body: function) -> function": "A coroutine as a function.",
+    },
+)
+
+FUNCS = KernelModule(
+    "funcs",
+    "Calling functions, at once or with a future.",
+    classes=("process", "nondeterministic"),
+    functions={
+        "call(id: string, ...any) -> any": "Calls a function; its first result. (yields)",
+        "async(id: string, ...any) -> Future": "Starts a function.",
+        "new() -> Executor": "An executor, to be given context and options.",
+    },
+    handles={
+        "Executor": {
+            "with_context(values: table) -> Executor": "Another executor, with more context values.",
+            "with_options(options: table) -> Executor": "Another executor, with these options.",
+            "call(id: string, ...any) -> any": "As `funcs.call`. (yields)",
+            "async(id: string, ...any) -> Future": "As `funcs.async`.",
+        },
+        "Future": {
+            "response() -> Channel": "Delivers one Payload, or the error, and closes.",
+            "channel() -> Channel": "The same as `response`.",
+            "is_complete() -> boolean": "Whether the outcome is here.",
+            "is_canceled() -> boolean": "Whether `cancel` was called.",
+            "result() -> Payload": "The result, nil while pending, or nil and the error.",
+            "error() -> any": "The error and true, or nil and false.",
+            "cancel() -> boolean": "Gives up the call.",
+        },
+    },
+)
+
+CTX = KernelModule(
+    "ctx",
+    "The values a call inherits.",
+    classes=("deterministic",),
+    functions={
+        "get(key: string) -> any": "A value. NotFound when it is not there.",
+        "all() -> table": "All values.",
+    },
+)
+
+PAYLOAD = KernelModule(
+    "payload",
+    "Values with a format.",
+    classes=("encoding", "deterministic"),
+    is_global=True,
+    constants={
+        "format": {
+            "JSON": "json/plain",
+            "YAML": "yaml/plain",
+            "STRING": "text/plain",
+            "BYTES": "application/octet-stream",
+            "MSGPACK": "application/msgpack",
+            "LUA": "lua/any",
+            "GOLANG": "golang/any",
+            "ERROR": "golang/error",
+        },
+    },
+    functions={"new(value: any) -> Payload": "A payload with a copy of a Lua value."},
+    handles={
+        "Payload": {
+            "get_format() -> string": "One of `payload.format`.",
+            "data() -> any": "The Lua value.",
+            "unmarshal() -> any": "The Lua value, decoded.",
+        },
+    },
+)
+
+EVENTS = KernelModule(
+    "events",
+    "The event bus.",
+    classes=("process", "nondeterministic"),
+    functions={
+        "send(system: string, kind: string, path: string, data: any) -> boolean": "Publishes an event. (yields)",
+        "subscribe(system: string, kind: string?) -> Subscription": "Events that fit both patterns. (yields)",
+    },
+    handles={
+        "Subscription": {
+            "channel() -> Channel": "Delivers {system, kind, path, data}.",
+            "close() -> boolean": "Ends it.",
+        },
+    },
+)
+
+ERRORS = KernelModule(
+    "errors",
+    "Structured errors.",
+    classes=("deterministic",),
+    is_global=True,
+    constants={
+        "NOT_FOUND": "NotFound",
+        "ALREADY_EXISTS": "AlreadyExists",
+        "INVALID": "Invalid",
+        "PERMISSION_DENIED": "PermissionDenied",
+        "UNAVAILABLE": "Unavailable",
+        "INTERNAL": "Internal",
+        "CANCELED": "Canceled",
+        "CONFLICT": "Conflict",
+        "TIMEOUT": "Timeout",
+        "RATE_LIMITED": "RateLimited",
+        "UNKNOWN": "",
+    },
+    functions={
+        "new(spec: string | {message: string, kind: string?, retryable: boolean?, details: table?}) -> Error": (
+            "Makes an error of a message, or of its parts."
+        ),
+        "wrap(parent: Error | string, context: Error | string) -> Error": "The same error with a context.",
+        "is(value: any, kind: string) -> boolean": "Whether a value is an error of this kind.",
+        "call_stack(value: any) -> table?": "Where an error was made.",
+    },
+    handles={
+        "Error": {
+            "message() -> string": "Its text.",
+            "kind() -> string": 'One of the kinds, or "".',
+            "retryable() -> boolean?": "Whether trying again may help; nil when unknown.",
+            "details() -> table?": "A copy of its details.",
+            "stack() -> string": "Contexts and places.",
+        },
+    },
+)
+
+OS = KernelModule(
+    "os",
+    "The time, as Lua has it.",
+    classes=("time", "workflow"),
+    is_global=True,
+    constants={"platform": "wippy"},
+    functions={
+        "time(fields: table?) -> integer": "Unix seconds, now or of a date.",
+        "date(format: string?, at: number?) -> string | table": "A time as text, or its fields for `*t`.",
+        "clock() -> number": "Seconds since the runtime started.",
+        "difftime(later: number, earlier: number?) -> number": "The difference in seconds.",
+    },
+)
+
+KERNEL_MODULES = {
+    module.name: module for module in (PROCESS, CHANNEL, COROUTINE, FUNCS, CTX, PAYLOAD, EVENTS, ERRORS, OS)
+}
