@@ -227,6 +227,10 @@ def test_guests_cannot_open_other_files(statement: str) -> None:
     assert ask("return (db:query([[SELECT load_extension('x')]])) == nil") is True
 
 
+def test_vacuum_works() -> None:
+    assert ask("local r, e = db:execute('VACUUM') return {r ~= nil, tostring(e)}") == [True, "nil"]
+
+
 def test_full_text_search_and_vectors_are_available() -> None:
     source = (
         "assert(db:execute('CREATE VIRTUAL TABLE docs USING fts5(body)')) db:execute('INSERT "

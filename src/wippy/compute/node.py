@@ -335,7 +335,7 @@ class Node:
         pending = self._pending.pop(request.number, None)
         if pending is None:
             return
-        value, error = decode(request.a)
+        value, error = _outcome(request.a)
         if pending.exited is not None and error is None:
             self._exits[value] = pending.exited
             if pending.on_start is not None:
@@ -350,9 +350,9 @@ class Node:
             pending.result.set_exception(CallFailed(failure, request.b) if request.b else failure)
 
     def _exited(self, shard: Shard, request: Request) -> None:
-        pid, value, error = decode(request.a)
+        value, error = _outcome(request.a)
         self.terminals.pop((shard.index, request.number), None)
-        exited = self._exits.pop(pid, None)
+        exited = self._exits.pop(request.b.decode(), None)
         if exited is not None and not exited.done():
             exited.set_result(error if error is not None else value)
 
@@ -403,6 +403,15 @@ def process_number(pid: str) -> int:
         return int(uniq, 16) if bar else 0
     except ValueError:
         return 0
+
+
+def _outcome(body: bytes) -> tuple[Any, Any]:
+    """A value and an error, as a shard gave them; a value that Python cannot hold is an error."""
+    try:
+        value, error = decode(body)
+    except Error as e:
+        return None, e
+    return value, error
 
 
 def _report_release(task: asyncio.Future[None]) -> None:

@@ -151,7 +151,7 @@ class Driver:
         self._home(pid).post("terminate", pid.encode())
 
     def _home(self, pid: str) -> Shard:
-        return self.shards[int(pid.rstrip("}").rpartition("0x")[2], 16) % STRIDE]
+        return self.shards[process_number(pid) % STRIDE]
 
     # Turning
 
@@ -202,8 +202,8 @@ class Driver:
             level, message, fields, _ = decode(request.a)
             self.logs.append((level, message, fields))
         elif request.code == codes.EXITED:
-            pid, value, error = decode(request.a)
-            self.exits[pid] = (value, error)
+            value, error = decode(request.a)
+            self.exits[request.b.decode()] = (value, error)
         elif request.code == codes.OP:
             self.operations.append((shard, request.number, decode(request.a)))
         elif request.code == codes.CANCEL_OP:
@@ -215,7 +215,7 @@ class Driver:
         if request.number < 0:
             self.shards[-request.number % STRIDE].post("signal", request.b)
             return
-        index = int(request.a.rstrip(b"}").rpartition(b"0x")[2], 16) % STRIDE
+        index = process_number(request.a.decode("utf-8", "replace")) % STRIDE
         if index < len(self.shards):
             self.shards[index].post("signal", request.b)
         elif request.number:
@@ -232,6 +232,13 @@ class Driver:
 
     def printed(self) -> list[str]:
         return [message for level, message, _ in self.logs if level == "info"]
+
+
+def process_number(pid: str) -> int:
+    try:
+        return int(pid.rstrip("}").rpartition("0x")[2], 16)
+    except ValueError:
+        return STRIDE - 1
 
 
 def main(body: str, **more: Any) -> Source:

@@ -9,7 +9,7 @@
 local S = ...
 local CHANNEL, CASE, WAIT = S.CHANNEL, S.CASE, S.WAIT
 local co_yield = coroutine.yield
-local rawget, type, error, setmetatable, getmetatable = rawget, type, error, setmetatable, debug.getmetatable
+local rawget, rawlen, type, error, setmetatable, getmetatable = rawget, type, error, setmetatable, debug.getmetatable
 local ready, wake, park, check_park = S.ready, S.wake, S.park, S.check_park
 local bad_argument, class_of, content = S.bad_argument, S.class_of, S.content
 
@@ -48,7 +48,7 @@ S.push, S.pop, S.new_queue = push, pop, new_queue
 local function more_of(c)
   local more = c.more
   if not more then
-    more = { wq = new_queue(), sq = new_queue(), case = false }
+    more = { wq = new_queue(), sq = new_queue(), case = false, stale = 0, stale_senders = 0 }
     c.more = more
   end
   return more
@@ -59,17 +59,26 @@ local function add_waiter(c, w)
   push(more_of(c).wq, w)
 end
 
--- The waiter whose turn it is, taken off the channel; false when nobody waits. Waiters of ended processes are passed over.
-local function take_waiter(c)
-  while true do
-    local w = c.w
-    if not w then return false end
-    local more = c.more
-    c.w = more and pop(more.wq) or false
-    local t = w.co and w or w.task
-    if not t.p.dead and (w.co or not w.done) then return w end
+-- What stands in a queue for selects that have been decided is passed over when its turn comes, and cleared out when it is
+-- most of the queue: withdrawing a case costs the same however many others wait.
+local function clear_out(queue, is_stale)
+  local kept = queue.first
+  for i = queue.first, queue.last do
+    local x = queue[i]
+    if not is_stale(x) then
+      queue[kept] = x
+      kept = kept + 1
+    end
   end
+  for i = kept, queue.last do queue[i] = nil end
+  queue.last = kept - 1
+  if kept == queue.first then queue.first, queue.last = 1, 0 end
 end
+
+local function stale_waiter(w) return w.done or not w.co and w.task.p.dead end
+local function stale_sender(s) return s.task.done end
+
+local function many(stale, queue) return stale > 16 and stale * 2 > queue.last - queue.first end
 
 local function drop_waiter(c, w)
   local more = c.more
@@ -78,79 +87,96 @@ local function drop_waiter(c, w)
     return
   end
   if not more then return end
-  local wq = more.wq
-  local kept = wq.first
-  for i = wq.first, wq.last do
-    local x = wq[i]
-    if x ~= w then
-      wq[kept] = x
-      kept = kept + 1
-    end
+  more.stale = more.stale + 1
+  if many(more.stale, more.wq) then
+    more.stale = 0
+    clear_out(more.wq, stale_waiter)
   end
-  for i = kept, wq.last do wq[i] = nil end
-  wq.last = kept - 1
-  if kept == wq.first then wq.first, wq.last = 1, 0 end
 end
 
-local function drop_sender(c, sel)
-  if not c.more then return end
-  local sq = c.more.sq
-  local kept = sq.first
-  for i = sq.first, sq.last do
-    local x = sq[i]
-    if x.task ~= sel then
-      sq[kept] = x
-      kept = kept + 1
-    end
+local function drop_sender(c)
+  local more = c.more
+  if not more then return end
+  more.stale_senders = more.stale_senders + 1
+  if many(more.stale_senders, more.sq) then
+    more.stale_senders = 0
+    clear_out(more.sq, stale_sender)
   end
-  for i = kept, sq.last do sq[i] = nil end
-  sq.last = kept - 1
 end
 
--- The other cases of a select that has been decided are withdrawn.
+-- The other cases of a select that has been decided (`done`) are withdrawn.
 local function withdraw(sel, decided)
   local cases = sel.cases
   for i = 1, cases.n do
     local case = cases[i]
     local c = case.channel
-    if case.send then drop_sender(c, sel) elseif c ~= decided then drop_waiter(c, sel) end
+    if case.send then drop_sender(c) elseif c ~= decided then drop_waiter(c, sel) end
   end
 end
 
 local function decide(sel, c, v, ok)
+  ready(sel.task)
   sel.done = true
-  withdraw(sel, c)
-  local result = sel.result
+  local result, t = sel.result, sel.task
   result.channel, result.value, result.ok = c.h, v, ok
-  wake(sel.task, result)
+  t.a, t.b = result, nil
+  withdraw(sel, c)
 end
 
--- Hands `v` to a waiting receiver. False when nobody waits.
+-- Hands `v` to a waiting receiver. False when nobody waits. Another process may own the receiver: once `ready` has been
+-- called there are only plain stores, so that a stack overflow or a failed allocation changes all or nothing.
+-- Waiters of ended processes and of decided selects are passed over.
 local function give(c, v, ok)
-  local w = take_waiter(c)
-  if not w then return false end
-  if w.co then
-    w.a, w.b = v, ok
-    ready(w)
-  else
-    decide(w, c, v, ok)
+  while true do
+    local w = c.w
+    if not w then return false end
+    local t = w.co and w or w.task
+    local waits = not t.p.dead and not w.done
+    if waits then
+      ready(t)
+      if w.co then
+        t.a, t.b = v, ok
+      else
+        w.done = true
+        local result = w.result
+        result.channel, result.value, result.ok = c.h, v, ok
+        t.a, t.b = result, nil
+      end
+    end
+    local more = c.more
+    c.w = false
+    if more then
+      local wq = more.wq
+      local first = wq.first
+      if first <= wq.last then
+        c.w = wq[first]
+        wq[first] = nil
+        if first == wq.last then wq.first, wq.last = 1, 0 else wq.first = first + 1 end
+      end
+    end
+    if waits then
+      if not w.co then withdraw(w, c) end
+      return true
+    end
   end
-  return true
 end
+S.give = give
 
 -- The next waiting sender, as {task, value}; one that was part of a select has it decided.
 local function take_sender(c)
   if not c.more then return nil end
   local sq = c.more.sq
   while true do
-    local s = pop(sq)
+    local s = sq[sq.first]
     if not s then return nil end
     local w = s.task
     local t = w.co and w or w.task
-    if not t.p.dead and (w.co or not w.done) then
+    local waits = not t.p.dead and not w.done
+    if waits then
       if w.co then wake(w, true) else decide(w, c, nil, true) end
-      return s
     end
+    pop(sq)
+    if waits then return s end
   end
 end
 
@@ -199,9 +225,9 @@ function S.close_channel(c)
     local w = s.task
     if w.co then wake(w, nil, err)
     elseif not w.done then
+      wake(w.task, nil, err)
       w.done = true
       withdraw(w, c)
-      wake(w.task, nil, err)
     end
   end
 end
@@ -267,7 +293,7 @@ end
 local function cases_of(list)
   local real = content(list)
   local out, n = {}, 0
-  for i = 1, #real do
+  for i = 1, rawlen(real) do
     local item = rawget(real, i)
     local case = type(item) == "table" and rawget(item, CASE) or nil
     if case then
@@ -276,6 +302,7 @@ local function cases_of(list)
     end
   end
   out.n = n
+  if n > 100 then S.charge(n * 200) end
   return out
 end
 
@@ -317,13 +344,15 @@ function module.select(list, default)
   check_park()
   local t = S.task
   local sel = { task = t, cases = cases, done = false, result = { channel = false, value = false, ok = false } }
+  local known = cases.n > 8 and {}
   for i = 1, cases.n do
     local case = cases[i]
     local c = case.channel
     if case.send then
       push(more_of(c).sq, { task = sel, value = case.value })
-    else
+    elseif not known or not known[c] then
       add_waiter(c, sel)
+      if known then known[c] = true end
     end
   end
   if cases.n == 0 then S.own(S.cur).stuck = (S.own(S.cur).stuck or 0) + 1 end

@@ -18,6 +18,7 @@ local function content(t)
 end
 
 local DEPTH = S.limits.depth
+local BATCH = 500                     -- entries between two looks at the slice
 local deep
 
 local function item(v, seen, depth)
@@ -41,12 +42,18 @@ function deep(t, seen, depth)
   local known = seen[t]
   if known then return known end
   if depth > DEPTH then error("value is nested too deep to be copied (limit " .. DEPTH .. ")", 0) end
-  local out = {}
+  local out, left = {}, BATCH
   seen[t] = out
   for k, v in next, t do
     local key, value = item(k, seen, depth + 1), item(v, seen, depth + 1)
     if key ~= nil then out[key] = value end
+    left = left - 1
+    if left == 0 then
+      left = BATCH
+      S.charge(BATCH * 50)
+    end
   end
+  S.charge((BATCH - left) * 50)
   return out
 end
 
@@ -62,10 +69,15 @@ function S.copy(v)
     return v
   end
   if getmetatable(v) then return deep(v, {}, 0) end
-  local out = create(0, 4)              -- most messages are records of up to four fields: no rehash while they are filled
+  local out, left = create(0, 4), BATCH -- most messages are records of up to four fields: no rehash while they are filled
   for k, x in next, v do
     if not SCALAR[type(x)] then return deep(v, {}, 0) end
     if not field_names[k] then
+      left = left - 1
+      if left == 0 then
+        left = BATCH
+        S.charge(BATCH * 50)
+      end
       local tk = type(k)
       if not SCALAR[tk] then return deep(v, {}, 0) end
       if tk == "string" and field_count < 1000 and #k < 32 then

@@ -34,9 +34,10 @@ end
 
 function forward(p, co, ok, tag, ...)
   if ok and tags[tag] then
-    if tag == KILL or p.noy then S.die() end
+    if tag == KILL then S.die() end
     local busy = own_busy(p)
     busy[co] = true
+    if p.noy then error("attempt to yield across a C-call boundary", 0) end
     return forwarded(p, busy, co, co_yield(tag, ...))
   end
   return ok, tag, ...

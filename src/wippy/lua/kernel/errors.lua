@@ -108,7 +108,9 @@ local module = {
   RATE_LIMITED = "RateLimited", UNKNOWN = "",
 }
 
-local function data_only(v, depth)
+-- A tree of at most so many tables: cycles and shared parts would be written out without end.
+local MOST_TABLES = 2000
+local function data_only(v, depth, budget)
   if type(v) ~= "table" then
     local t = type(v)
     if t == "function" or t == "thread" or t == "userdata" then return tostring(t) end
@@ -116,10 +118,12 @@ local function data_only(v, depth)
   end
   local e = state(v)
   if e then return e.message end
-  if depth > 32 then return nil end
+  if depth > 32 or budget.left == 0 then return nil end
+  budget.left = budget.left - 1
   local out = {}
   for key, item in S.raw_pairs(v) do
-    if type(key) ~= "table" then out[key] = data_only(item, depth + 1) end
+    local t = type(key)
+    if t == "string" or t == "number" or t == "boolean" then out[key] = data_only(item, depth + 1, budget) end
   end
   return out
 end
@@ -136,7 +140,7 @@ function module.new(spec)
   if type(kind) ~= "string" then kind = "" end
   if type(retryable) ~= "boolean" then retryable = nil end
   if type(details) == "table" and S.class_of(details) ~= "handle" then
-    details = data_only(details, 0)
+    details = data_only(details, 0, { left = MOST_TABLES })
     if next(details) == nil then details = nil end
   else
     details = nil

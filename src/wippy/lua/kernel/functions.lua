@@ -15,7 +15,7 @@ local function function_main(p, def, instance, ...)
     p.booting = false
     instance.f = f
   end
-  return f(...)
+  return S.outcome(f(...))
 end
 
 local function start(def, instance, ctx, args, reply, request)

@@ -67,6 +67,7 @@ local function call_op(index, list)
   last_op = last_op + 1
   ops[last_op] = t
   own.ops[last_op] = true
+  own.handles = true                  -- the answer may bring some that arrive when the process is gone
   request(OP, last_op, body, false)
   local ok, v = S.park()
   if ok == true then
@@ -80,11 +81,12 @@ end
 local function complete_op(number, ok, body)
   local t = ops[number]
   if not t then return end
-  ops[number] = nil
   local p = t.p
-  if p.dead then return end
-  p.own.ops[number] = nil
-  S.wake(t, ok, body)
+  if not p.dead then
+    S.wake(t, ok, body)
+    p.own.ops[number] = nil
+  end
+  ops[number] = nil
 end
 
 -- What the host keeps for a process is released with it: operations are cancelled, handles closed.
@@ -99,8 +101,8 @@ function S.release_host(p, own)
     own.handles = nil
   end
   if own.watched then
+    request(EXITED, p.n, S.encode_outcome(p.xv, p.xe), p.pid)
     own.watched = nil
-    request(EXITED, p.n, encode(false, { n = 3, p.pid, p.xv, p.xe }), false)
   end
 end
 
@@ -413,7 +415,8 @@ end
 function S.unix_time() return S.unix_ns() / 1e9 end
 function S.unix_seconds() return S.unix_ns() // 1000000000 end
 function S.host_text(name, text)
-  local _, v = prim(S.prims.text, name, text)
+  local ok, v = prim(S.prims.text, name, text)
+  if ok ~= true then error(S.error_state(decode(v)).message, 0) end
   return v
 end
 -- Whether RE2 finds `pattern` in `text`; nil when the pattern is none.
@@ -459,9 +462,17 @@ function S.publish_outside(system, kind, path, data)
   request(EVENT, 0, encode(false, { n = 4, system, kind, path, data }), false)
 end
 
+-- A value and an error for the host. A cyclic value is none outside a shard: it becomes an error.
+function S.encode_outcome(v, e)
+  if type(v) ~= "table" and e == nil then return encode(false, { n = 2, v, e }) end
+  local ok, body = pcall(encode, false, { n = 2, v, e })
+  if ok then return body end
+  return encode(false, { n = 2, nil, S.no_value(body) })
+end
+
 -- `attachment`: bytes that a module adds to the answer, such as the HTTP response the call has written.
 function S.reply_host(number, v, e, attachment)
-  request(REPLY, number, encode(false, { n = 2, v, e }), attachment or false)
+  request(REPLY, number, S.encode_outcome(v, e), attachment or false)
 end
 
 -- Signals between shards --------------------------------------------------------------------------------------------------
@@ -474,10 +485,13 @@ end
 
 -- Asks the shard of `pid`; parks until it has answered ok, text.
 function S.ask(pid, kind, ...)
-  last_ask = last_ask + 1
-  asks[last_ask] = S.task
-  local reference = last_ask * S.stride + S.shard
-  request(SIGNAL, reference, pid, encode(true, { n = select("#", ...) + 3, kind, pid, reference, ... }))
+  S.check_park()
+  local k = last_ask + 1
+  last_ask = k
+  local reference = k * S.stride + S.shard
+  local body = encode(true, { n = select("#", ...) + 3, kind, pid, reference, ... })
+  asks[k] = S.task
+  request(SIGNAL, reference, pid, body)
   return S.park()
 end
 
@@ -513,8 +527,8 @@ local function receive_signal(text)
   if kind == "answer" then
     local k = reference // S.stride
     local t = asks[k]
-    asks[k] = nil
     if t and not t.p.dead then S.wake(t, list[4], list[5]) end
+    asks[k] = nil
     return
   end
   if kind == "spawn" then
@@ -555,6 +569,7 @@ function interface.configure(primitive, names, shard, node, slice, soft, seed)
     x = x * 6364136223846793005 + 1442695040888963407
     return x
   end
+  S.scramble = S.seed() & 0xffffffffffffff
   S.root.open = prim(S.prims.open, 0) == true
   openness[0] = S.root.open
 end

@@ -9,7 +9,7 @@ local getmetatable = debug.getmetatable
 local rawget, setmetatable, type, select, next, byte = rawget, setmetatable, type, select, next, string.byte
 local copy, ready = S.copy, S.ready
 local bad_argument, failure = S.bad_argument, S.failure
-local push, new_queue, new_channel = S.push, S.new_queue, S.new_channel
+local push, give, new_queue, new_channel = S.push, S.give, S.new_queue, S.new_channel
 
 -- Payload ------------------------------------------------------------------------------------------------------------
 
@@ -144,11 +144,12 @@ local function deliver(p, topic, m)
   if inbox and inbox.w then
     local w = inbox.w
     if w.co and not inbox.more then
+      ready(w)                          -- may fail; from here on plain stores
       inbox.w = false
       w.a, w.b = m, true
-      return ready(w)
+      return
     end
-    return S.offer(inbox, m)
+    if give(inbox, m, true) then return end
   end
   local mbox = p.mbox
   if not mbox then
@@ -273,10 +274,7 @@ end
 -- An event table reaches the process: handed over, or kept until somebody reads events().
 function S.notify(p, event)
   local events = p.events
-  if events and events.w then
-    S.offer(events, event)
-    return
-  end
+  if events and events.w and give(events, event, true) then return end
   local ebox = p.ebox
   if not ebox then
     ebox = new_queue()

@@ -4,7 +4,7 @@
 -- Ending happens in two steps. `finish` is plain stores: the process is dead, cannot be found, and stands in the list of the
 -- dying. `bury` tells everybody, step by step, each step safe to repeat after an allocation failure.
 local S = ...
-local setmetatable, type, error, next, rawget = setmetatable, type, error, next, rawget
+local setmetatable, type, error, next, rawget, pcall = setmetatable, type, error, next, rawget, pcall
 local format, co_yield = string.format, coroutine.yield
 local failure, copy = S.failure, S.copy
 local READY = S.READY
@@ -70,11 +70,19 @@ local function instantiate(p, def)
 end
 S.instantiate = instantiate
 
+-- What main returned, as it leaves the process: copied while its task can still be suspended and its errors are its own.
+local function outcome(v, e)
+  local t = type(v)
+  if t == "table" or t == "function" or t == "thread" then v = copy(v) end
+  return v, e
+end
+S.outcome = outcome
+
 local function process_main(p, def, ...)
   local _, f = instantiate(p, def)
   p.booting = false
   co_yield(READY)
-  return f(...)
+  return outcome(f(...))
 end
 
 -- Called by the scheduler when the module body of a new process has run.
@@ -90,14 +98,16 @@ end
 -- Answers whoever waits: a task of this shard, or a request of the host.
 function S.answer(to, v, e, attachment)
   if to.co then
-    to.call = false
     S.wake(to, v, e)
+    to.call = false
   elseif to.future then
     S.complete_future(to, v, e)
   elseif to.host then
     S.reply_host(to.host, v, e, attachment)
   elseif to.reference then
     S.answer_signal(to.reference, v, e)
+  elseif to.failed then
+    S.described(to.failed, v, e)
   end
 end
 
@@ -119,7 +129,7 @@ S.new_process = new_process
 
 -- Completion ---------------------------------------------------------------------------------------------------------
 
--- Plain stores only: cannot fail half way.
+-- Plain stores only: cannot fail half way. `v` is data already.
 local function finish(p, v, e)
   if p.dead then return end
   p.xv, p.xe = v, e
@@ -138,8 +148,14 @@ function S.complete(p, v, e)
   elseif e ~= nil and S.error_state(e) then
     finish(p, nil, S.boundary_error(e))
   else
-    finish(p, copy(v), nil)
+    finish(p, v, nil)
   end
+end
+
+-- A value that could not be taken along becomes an error.
+function S.no_value(reason)
+  if reason == "not enough memory" then return S.out_of_memory end
+  return S.make_error("Internal", S.error_text(reason), false)
 end
 
 function S.end_killed(p)
@@ -213,8 +229,8 @@ function S.bury()
     if p.booting then
       local spawner = p.own and p.own.spawner
       if spawner then
-        p.own.spawner = nil
         S.answer(spawner, nil, p.xe)
+        p.own.spawner = nil
       end
       if p.relations then S.forget_relations(p) end
     elseif p.relations then
@@ -222,9 +238,9 @@ function S.bury()
     end
     local reply = p.reply
     if reply then
-      p.reply = false
       local own = p.own
       S.answer(reply, p.xv, p.xe, own and own.attachment and own.attachment() or nil)
+      p.reply = false
     end
     if p.instance then S.return_instance(p) end
     if p.pid then S.remove_process(p.pid) end

@@ -54,15 +54,11 @@ S.exited, S.link_lost = exited, link_lost
 -- Watchers first, then links. A relation is removed only after its event was made: repeating is safe.
 function S.tell_relations(p)
   local r, from = p.relations, p.pid
-  while true do
-    local watcher = next(r.watchers)
-    if not watcher then break end
+  for watcher in next, r.watchers do
     exited(watcher, from, p.xv, p.xe)
     r.watchers[watcher] = nil
   end
-  while true do
-    local peer = next(r.links)
-    if not peer then break end
+  for peer in next, r.links do
     link_lost(peer, from, p.xv, p.xe)
     r.links[peer] = nil
   end
@@ -124,6 +120,7 @@ end
 
 -- The shard number of a PID text on this node; nil when the text is no PID, false when its node is another one.
 local function shard_of(pid)
+  if #pid > 1000 then return nil end  -- no PID is that long, and the pattern below is not linear
   local host, uniq = match(pid, "^{(.-)|(.+)}$")
   if not host then return nil end
   local hex = match(uniq, "0x(%x+)$")

@@ -3,7 +3,7 @@
 -- a process sees it through its own globals and resolves `_G` lazily.
 local S = ...
 local CLASS, FROZEN, LIBRARY, KILL = S.CLASS, S.FROZEN, S.LIBRARY, S.KILL
-local raw_pcall, raw_xpcall, raw_type, raw_next, raw_ipairs = pcall, xpcall, type, next, ipairs
+local raw_pcall, raw_xpcall, raw_type, raw_next = pcall, xpcall, type, next
 local raw_set, raw_get, raw_tostring, raw_tonumber = rawset, rawget, tostring, tonumber
 local raw_setmetatable, getmetatable, dgetmetatable = setmetatable, getmetatable, debug.getmetatable
 local error, select, unpack, rawequal = error, select, table.unpack, rawequal
@@ -68,18 +68,24 @@ function base.pairs(t)
   return function(_, k) return raw_next(real, k) end, t, nil
 end
 
-local function raw_step(t, i)
+-- In Lua, because the iterator of C would run an __index of the guest where nothing can be suspended.
+local function step(t, i)
   i = i + 1
-  local v = raw_get(t, i)
+  local v = t[i]
   if v == nil then return nil end
   return i, v
 end
 function base.ipairs(t)
   local real = plain(t, "ipairs")
-  if dgetmetatable(real) then
-    return function(_, i) return raw_step(real, i) end, t, 0
+  if real ~= t or dgetmetatable(real) then
+    return function(_, i)
+      i = i + 1
+      local v = raw_get(real, i)
+      if v == nil then return nil end
+      return i, v
+    end, t, 0
   end
-  return raw_ipairs(real)
+  return step, t, 0
 end
 
 function base.rawget(t, k) return raw_get(plain(t, "rawget"), k) end
@@ -111,7 +117,6 @@ function base.getmetatable(v)
 end
 
 -- Integral floats print as integers (spec 02 §13); addresses are scrambled.
-local scramble = S.scramble or 0
 local function number_text(v)
   if mtype(v) == "integer" then return raw_tostring(v) end
   if v ~= v then return "NaN" end
@@ -130,7 +135,7 @@ S.number_text = number_text
 
 local function address(v, kind)
   local hex = raw_tostring(v):match("0x(%x+)")
-  return kind .. ": 0x" .. format("%014x", (raw_tonumber(hex or "0", 16) ~ scramble) & 0xffffffffffffff)
+  return kind .. ": 0x" .. format("%014x", (raw_tonumber(hex or "0", 16) ~ S.scramble) & 0xffffffffffffff)
 end
 
 function base.tostring(v)
@@ -189,12 +194,18 @@ S.settle = settle
 function base.pcall(f, ...) return settle(raw_pcall(f, ...)) end
 
 -- Lua calls a message handler inside the failing call, where nothing can be suspended: the one such place.
+-- The mark is taken away after the call: a handler that fails does not come back to do it.
+local function restored(p, before, ...)
+  p.noy = before
+  return settle(...)
+end
 local function handled(p, before, ...)
   p.noy = before
   return ...
 end
 function base.xpcall(f, handler, ...)
-  return settle(raw_xpcall(f, function(e)
+  local caller = S.cur
+  return restored(caller, caller.noy, raw_xpcall(f, function(e)
     local p = S.cur
     if p.killed or e == KILL or e == OUT_OF_MEMORY then return e end
     local before = p.noy
@@ -225,7 +236,7 @@ function base.unpack(t, i, j)
   local real = plain(t, "unpack")
   i = i and floor(i) or 1
   j = j and floor(j) or #real
-  if j - i >= LIMIT_UNPACK then error("too many results to unpack", 2) end
+  if j - i * 1.0 >= LIMIT_UNPACK then error("too many results to unpack", 2) end
   if dgetmetatable(real) then
     local list = {}
     for at = i, j do list[at - i + 1] = raw_get(real, at) end

@@ -70,9 +70,27 @@ function S.own(p)
   return own
 end
 
--- An uncaught error of a task fails the whole process. Text is made of it without running guest code; only a table with
--- a __tostring of its own gets a task to do that in.
-local function text_task(e) return nil, S.make_error("Internal", S.base.tostring(e), nil) end
+-- An uncaught error of a task fails the whole process. Text is made of it without running guest code, unless it is a table
+-- with a __tostring of its own.
+local MOST_FOR_TEXT = 1000000000      -- nanoseconds
+
+-- The table is asked in a process of its own, which cannot wait: the failed one does nothing any more.
+local function describe(p, e)
+  local asked = S.new_process(p.id, p.host, p.ctx)
+  asked.env, asked.booting, asked.reply = p.env, true, { failed = p }
+  local t = S.new_task(asked, function() return S.base.tostring(e) end)
+  S.call_later(asked, MOST_FOR_TEXT, function() S.kill(asked, S.too_long) end)
+  S.ready(t)
+  S.live = S.live + 1
+  p.dead = true
+  p.th, p.tt, p.pinned = false, false, false
+end
+
+-- The answer of `describe`.
+function S.described(p, text, e)
+  p.dead = false
+  S.complete(p, nil, S.make_error("Internal", text or S.error_state(e).message, nil))
+end
 
 function S.fail(p, t, e)
   if e == "not enough memory" then
@@ -82,13 +100,8 @@ function S.fail(p, t, e)
   p.trace = S.guest_frames(1, t.co)
   if S.error_state(e) then
     S.complete(p, nil, S.boundary_error(e))
-  elseif type(e) == "table" and S.has_tostring(e) then
-    p.th, p.tt, p.pinned = false, false, false
-    local own = S.own(p)
-    if own.text_task then return S.complete(p, nil, S.make_error("Internal", S.error_text(e), nil)) end
-    own.text_task = true
-    p.main = false
-    S.ready(S.new_task(p, text_task, { n = 1, e }))
+  elseif type(e) == "table" and S.has_tostring(e) and not (p.reply and p.reply.failed) then
+    describe(p, e)
   else
     S.complete(p, nil, S.make_error("Internal", S.error_text(e), nil))
   end
@@ -165,7 +178,7 @@ function S.charge(amount)
   charged = charged + amount
   if charged > 200000 then
     charged = 0
-    S.slow()
+    if S.task then S.slow() end
   end
 end
 

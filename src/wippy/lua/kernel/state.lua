@@ -31,6 +31,7 @@ local S = {
   soft = math.huge,   -- bytes at which the shard looks for a process to blame
   clock = os_clock,
 
+  scramble = 0,       -- addresses are printed with these bits turned, set by the host
   strict = false,     -- security.strict_mode
   limits = { depth = 200 },
 }

@@ -4,10 +4,12 @@
 -- Text that is valid UTF-8 travels as `str`, everything else as `bin`. Integer and float stay what they are.
 local S = ...
 local ERROR, HANDLE, CLASS = S.ERROR, S.HANDLE, S.CLASS
-local type, next, rawget, error, getmetatable = type, next, rawget, error, debug.getmetatable
+local type, next, rawget, rawlen, error, getmetatable = type, next, rawget, rawlen, error, debug.getmetatable
 local pack, unpack, byte, sub, char = string.pack, string.unpack, string.byte, string.sub, string.char
 local concat, utf8len, mtype = table.concat, utf8.len, math.type
 local DEPTH = S.limits.depth
+local LONGEST = 256 * 1024 * 1024     -- bytes of long strings in one text
+local LARGEST = 4000000               -- pieces of text: a table that holds another one many times is written out each time
 
 local function put_integer(out, n, v)
   if v >= 0 then
@@ -72,18 +74,23 @@ local function put_table(out, n, t, seen, depth)
     end
   end
   if depth > DEPTH then error("value is nested too deep to be sent (limit " .. DEPTH .. ")", 0) end
+  if n > LARGEST then error("value is too large to be sent", 0) end
   if seen.shared then
     local ordinal = seen[t]
     if ordinal then return put_ext(out, n, 1, pack(">I4", ordinal)) end
     seen.count = seen.count + 1
     seen[t] = seen.count
   end
-  local length = #t
+  if n > seen.rest then
+    seen.rest = n + 2000
+    S.charge(200000)
+  end
+  local length = rawlen(t)
   depth = depth + 1
   if length > 0 and is_sequence(t, length) then
     n = n + 1
     out[n] = container_head(length, 0x90, 0xdc)
-    for i = 1, length do n = put(out, n, t[i], seen, depth) end
+    for i = 1, length do n = put(out, n, rawget(t, i), seen, depth) end
     return n
   end
   n = n + 1
@@ -105,6 +112,10 @@ end
 function put(out, n, v, seen, depth)
   local t = type(v)
   if t == "string" then
+    if #v > 1000 then
+      seen.bytes = seen.bytes + #v
+      if seen.bytes > LONGEST then error("value is too large to be sent", 0) end
+    end
     out[n + 1] = string_head(v)
     out[n + 2] = v
     return n + 2
@@ -124,7 +135,7 @@ end
 function S.encode(shared, list)
   local out = { container_head(list.n, 0x90, 0xdc) }
   local n = 1
-  local seen = { shared = shared, count = 0 }
+  local seen = { shared = shared, count = 0, bytes = 0, rest = 2000 }
   for i = 1, list.n do n = put(out, n, list[i], seen, 0) end
   return concat(out, "", 1, n)
 end

@@ -3,7 +3,7 @@
 * `..` prints a float with an integral value without ".0". An operand that may be such a float goes through a function
   (40 ns); operands that cannot be are left alone: texts, integers, variables that only ever hold them.
 * `//` gives integers, `%` by zero gives NaN, bit operators truncate floats and shift arithmetically: functions, unless a
-  literal operand shows that Lua does the same.
+  literal operand shows that Lua does the same. The call stands in parentheses: as a tail call it would lose the line.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class ArithmeticEmitter(ExpressionEmitter):
             return super().emit_binary(node)
         self.scopes.function.busy = True
         edits = self.edits
-        edits.before(node.first, f"{OPERATORS}.{function}(")
+        edits.before(node.first, f"({OPERATORS}.{function}(")
         edits.replace(node.at, ",")
         self.visit(node.right)
-        edits.after(node.last, ")")
+        edits.after(node.last, "))")
         return node.left
 
     def same_in_lua(self, node: ast.Binary) -> bool:
@@ -51,9 +51,9 @@ class ArithmeticEmitter(ExpressionEmitter):
         if node.operator != "~":
             return self.emit_unary(node)
         self.scopes.function.busy = True
-        self.edits.replace(node.first, f"{OPERATORS}.bnot(")
+        self.edits.replace(node.first, f"({OPERATORS}.bnot(")
         self.visit(node.operand)
-        self.edits.after(node.last, ")")
+        self.edits.after(node.last, "))")
         return None
 
     def emit_concat(self, node: ast.Concat) -> None:

@@ -241,6 +241,7 @@ def _opened(file: str) -> apsw.Connection:
             connection.execute("PRAGMA journal_mode=WAL").fetchall()
             connection.execute("PRAGMA synchronous=NORMAL").fetchall()
         _load_vectors(connection)
+        connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except apsw.Error as e:
         raise unavailable(f"failed to ping database: {file}: {e}") from None
@@ -266,15 +267,28 @@ def _load_vectors(connection: apsw.Connection) -> None:
 def _last_cursor(connection: apsw.Connection, sql: str, values: Sequence[Any]) -> apsw.Cursor | None:
     """Runs the statements of `sql`, all but the last to their end. Each takes as many values as it has placeholders."""
     at, cursor = 0, None
-    for text, wanted, _ in cut(sql):
+    for text, wanted, word in cut(sql):
         if cursor is not None:
             cursor.fetchall()
         bindings = values[at : at + wanted]
         if len(bindings) < wanted:
             raise Error(UNKNOWN, f"not enough args to execute query: want {wanted} got {len(bindings)}", None)
         at += wanted
-        cursor = connection.execute(text, bindings)
+        if word == "VACUUM":
+            _vacuum(connection, text)
+            cursor = None
+        else:
+            cursor = connection.execute(text, bindings)
     return cursor
+
+
+def _vacuum(connection: apsw.Connection, text: str) -> None:
+    """VACUUM attaches a database of its own; nothing else may attach one."""
+    connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 1)
+    try:
+        connection.execute(text).fetchall()
+    finally:
+        connection.limit(apsw.SQLITE_LIMIT_ATTACHED, 0)
 
 
 def _query(connection: apsw.Connection, sql: str, values: Sequence[Any]) -> Rows:
@@ -296,7 +310,7 @@ def _timed_query(connection: apsw.Connection, sql: str, values: Sequence[Any]) -
     if time.perf_counter() - began > SHORT_SECONDS or len(sql) > CACHED_LENGTH:
         return rows, False
     statements = cut(sql)
-    return rows, len(statements) == 1 and statements[0].selects
+    return rows, len(statements) == 1 and statements[0].word == "SELECT"
 
 
 def _stop() -> bool:

@@ -28,11 +28,11 @@ _BLANK = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/|;)*\Z", re.DOTALL)
 
 
 class Statement(NamedTuple):
-    """`selects`: it begins with SELECT, so that running it twice does no harm."""
+    """`word` is what it begins with, in upper case."""
 
     text: str
     placeholders: int
-    selects: bool
+    word: str
 
 
 def cut(sql: str) -> tuple[Statement, ...]:
@@ -94,4 +94,4 @@ class _Reader:
 
     def statement(self, sql: str, end: int) -> list[Statement]:
         text = sql[self._start : end]
-        return [] if _BLANK.match(text) else [Statement(text, self._highest, self._first == "SELECT")]
+        return [] if _BLANK.match(text) else [Statement(text, self._highest, self._first)]
