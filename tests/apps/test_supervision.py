@@ -78,22 +78,24 @@ def state(runtime: Runtime, name: str) -> Any:
 
 
 def test_a_service_runs_at_boot_with_its_input() -> None:
-    app = App().service("greeter", 'local a, b = ... process.registry.register("greeter") process.inbox():receive()', input=["x", 2])
-    app.service("second", "local a, b = ... events.send('test', 'input', 'p', { a, b }) process.events():receive()", input=["x", {"y": 1}])
+    app = App().service(
+        "svc",
+        """
+        local first, second = ...
+        process.registry.register(first)
+        process.inbox():receive()
+        events.send("test", "input", "p", { first, second })
+        """,
+        input=["greeter", {"n": 2}],
+    )
+    heard: list[Any] = []
 
     async def work(runtime: Runtime, history: History) -> None:
-        assert state(runtime, "greeter").status == "running"
-        assert await runtime.send("greeter", "hello")
-        await until(lambda: state(runtime, "greeter").status == "exited")
-
-    watch(app, work)
-
-
-def test_input_is_what_main_gets() -> None:
-    app = App().service("svc", "local n, t, f = ... process.registry.register(t.name .. n) process.events():receive()", input=[1, {"name": "svc"}])
-
-    async def work(runtime: Runtime, history: History) -> None:
-        assert await runtime.send("svc1.0", "x") or await runtime.send("svc1", "x")
+        runtime.node.bus.listen("test", lambda system, kind, path, data: heard.append(data))
+        assert state(runtime, "svc").status == "running"
+        assert await runtime.send("greeter", "go on")
+        await until(lambda: state(runtime, "svc").status == "exited")
+        assert heard == [["greeter", {"n": 2}]]
 
     watch(app, work)
 
@@ -120,7 +122,9 @@ def test_a_regular_end_is_final() -> None:
         await until(lambda: state(runtime, "svc").status == "exited")
         await asyncio.sleep(0.06)
 
-    assert watch(app, work).of("svc") == ["starting", "running", "exited"] + ["stopping", "stopped"] * 0 or True
+        assert history.of("svc") == ["starting", "running", "exited"]
+
+    watch(app, work)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_a_failure_that_is_not_retryable_is_final(body: str) -> None:
         await until(lambda: state(runtime, "svc").status == "exited")
         await asyncio.sleep(0.05)
         assert history.of("svc") == ["starting", "running", "exited"]
-        assert state(runtime, "svc").failure is not None
+        assert state(runtime, "svc").details
 
     watch(app, work)
 
@@ -162,7 +166,7 @@ def test_other_failures_are_retried(body: str) -> None:
 
 
 def test_a_terminated_process_is_started_again() -> None:
-    app = App().service("svc", "process.registry.register('svc') process.inbox():receive()", restart=FAST)
+    app = App().service("svc", "process.registry.register('svc') process.inbox():receive()", restart=FAST, stop_timeout="50ms")
     app.process("killer", "return process.terminate('svc')")
 
     async def work(runtime: Runtime, history: History) -> None:
@@ -289,7 +293,7 @@ def test_the_security_of_a_service_is_accepted() -> None:
 
 
 def test_supervision_is_announced_to_guests() -> None:
-    app = App().service("svc", "process.inbox():receive()", auto_start=False)
+    app = App().service("svc", "process.inbox():receive()", auto_start=False, stop_timeout="50ms")
 
     async def work(runtime: Runtime, history: History) -> None:
         waiting = asyncio.ensure_future(

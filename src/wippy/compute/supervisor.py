@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wippy.supervisor")
 
-LIVE = ("running", "exited")  # states in which what requires a service may start
-
 
 class Service(Protocol):
     """What the supervisor starts and stops. A service that can end by itself also has `ended`."""
@@ -52,7 +50,13 @@ class Supervised:
     started_at: int = 0
     task: asyncio.Task[None] | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+    started: bool = False
     failure: Error | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether it was started and not stopped since: what requires it may start, even if it has ended already."""
+        return self.started and self.desired == "running"
 
     @property
     def requires(self) -> list[str]:
@@ -96,7 +100,7 @@ class Supervisor:
         """Starts every `auto_start` service. Raises Error when a required one cannot start."""
         self._running = True
         for s in await self._start_fresh():
-            if s.status == "failed" and s.lifecycle.startup == "required" and s.failure is not None:
+            if not s.started and s.lifecycle.startup == "required" and s.failure is not None:
                 raise s.failure.within(f"service {s.id} failed to start")
 
     async def settle(self) -> None:
@@ -148,12 +152,13 @@ class Supervisor:
 
     async def _first_start(self, s: Supervised) -> None:
         """Returns when the service runs, or its first attempt has failed."""
-        blocked = [n for n in s.requires if n in self._services and self._services[n].status not in LIVE]
+        blocked = [n for n in s.requires if n in self._services and not self._services[n].up]
         if blocked:
             s.failure = internal(f"blocked by {', '.join(blocked)}")
             self._update(s, "failed", s.failure.message)
             return
         s.desired = "running"
+        s.started = False
         s.settled.clear()
         s.task = asyncio.create_task(self._run(s))
         await s.settled.wait()
@@ -199,6 +204,7 @@ class Supervisor:
             log.exception("service %s could not be started", s.id)
             return internal(f"{type(e).__name__}: {e}")
         s.started_at = self._node.clock.wall()
+        s.started = True
         self._update(s, "running", details)
         s.settled.set()
         return None

@@ -18,11 +18,20 @@ end
 
 -- Delivers one event to every subscriber of this shard; `data` is copied for each.
 function S.publish(system, kind, path, data)
+  local found, n = {}, 0
   for i = 1, count do
     local s = subscriptions[i]
     if not s.closed and not s.p.dead and matches(s.system, system) and matches(s.kind, kind) then
-      S.offer(s.channel, { system = system, kind = kind, path = path, data = copy(data) })
+      n = n + 1
+      found[n] = s
     end
+  end
+  -- Copying may suspend the publisher: the list of subscriptions is another one afterwards.
+  for i = 1, n do
+    local s = found[i]
+    local event = { system = system, kind = kind, path = path, data = copy(data) }
+    if not s.closed and not s.p.dead then S.offer(s.channel, event) end
+    if i % 50 == 0 then S.charge(20000) end
   end
 end
 
@@ -39,13 +48,17 @@ local function compact()
   count = n
 end
 
+local MOST = 1000                     -- subscriptions of one process
+
 function S.subscribe_bus(p, system, kind)
-  local s = { p = p, system = system, kind = kind, channel = S.new_channel(64), closed = false }
-  count = count + 1
-  subscriptions[count] = s
   local own = S.own(p)
-  if not own.subscriptions then own.subscriptions = {} end
+  if not own.subscriptions then own.subscriptions, own.subscribed = {}, 0 end
+  if own.subscribed >= MOST then return nil, failure("RateLimited", "too many subscriptions (limit " .. MOST .. ")") end
+  local s = { p = p, system = system, kind = kind, channel = S.new_channel(64), closed = false }
   own.subscriptions[s] = true
+  own.subscribed = own.subscribed + 1
+  subscriptions[count + 1] = s
+  count = count + 1
   return s
 end
 
@@ -53,7 +66,11 @@ function S.unsubscribe_bus(s)
   if s.closed then return end
   s.closed = true
   S.close_channel(s.channel)
-  if s.p.own and s.p.own.subscriptions then s.p.own.subscriptions[s] = nil end
+  local own = s.p.own
+  if own and own.subscriptions and own.subscriptions[s] then
+    own.subscriptions[s] = nil
+    own.subscribed = own.subscribed - 1
+  end
   compact()
 end
 
@@ -111,5 +128,7 @@ function events.subscribe(system, kind)
   if not S.cur.ctx.open and not S.permitted("events.subscribe", system) then
     return nil, failure("Invalid", "not allowed to subscribe to events from system: " .. system)
   end
-  return setmetatable({ [SUBSCRIPTION] = S.subscribe_bus(S.cur, system, kind) }, class)
+  local s, err = S.subscribe_bus(S.cur, system, kind)
+  if not s then return nil, err end
+  return setmetatable({ [SUBSCRIPTION] = s }, class)
 end

@@ -9,7 +9,7 @@
 local S = ...
 local CHANNEL, CASE, WAIT = S.CHANNEL, S.CASE, S.WAIT
 local co_yield = coroutine.yield
-local rawget, rawlen, type, error, setmetatable, getmetatable = rawget, type, error, setmetatable, debug.getmetatable
+local rawget, rawlen, type, error, setmetatable, getmetatable = rawget, rawlen, type, error, setmetatable, debug.getmetatable
 local ready, wake, park, check_park = S.ready, S.wake, S.park, S.check_park
 local bad_argument, class_of, content = S.bad_argument, S.class_of, S.content
 

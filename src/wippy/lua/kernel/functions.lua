@@ -36,57 +36,52 @@ end
 local function begin(def, ctx, args, reply, request)
   local pool = def.pool
   local n = pool.idle
-  local instance
   if n > 0 then
-    instance = pool[n]
+    local p = start(def, pool[n], ctx, args, reply, request)
     pool[n] = nil
     pool.idle = n - 1
+    return p
   elseif pool.size < pool.most then
-    instance = { env = false, f = false, def = def }
+    local p = start(def, { env = false, f = false, def = def }, ctx, args, reply, request)
     pool.size = pool.size + 1
-  else
-    local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true }
-    S.push(pool.waiting, waiting)
-    return waiting
+    return p
   end
-  return start(def, instance, ctx, args, reply, request)
+  local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true }
+  S.push(pool.waiting, waiting)
+  return waiting
 end
 S.begin_call = begin
 
--- After a call: the instance serves the next one, unless its code was cut off in the middle or has been replaced.
+-- After a call: the instance serves the next one, unless its code was cut off in the middle or has been replaced. An instance
+-- with tasks left over is dropped as well: guest code may hold their coroutines, and a later call could resume them.
 function S.return_instance(p)
   local instance = p.instance
-  p.instance = false
   local def = instance.def
   local pool = def.pool
-  if p.killed or not instance.f or pool.closed then
-    pool.size = pool.size - 1
-    if pool.closed then return end
-    instance = { env = false, f = false, def = def }
-    local waiting = S.pop(pool.waiting)
-    if not waiting then return end
-    pool.size = pool.size + 1
-    S.push_front(pool.waiting, waiting)
-  end
+  local spent = p.killed or p.nt > 1 or not instance.f or pool.closed
+  if spent then instance = { env = false, f = false, def = def } end
+  local queue = pool.waiting
   while true do
-    local waiting = S.pop(pool.waiting)
+    local waiting = queue[queue.first]
     if not waiting then break end
     if not waiting.dead then
       local callee = start(def, instance, waiting.ctx, waiting.args, waiting.reply, waiting.request)
+      p.instance = false
       local t = waiting.reply
       if t and t.co then t.call = callee end
+      S.pop(queue)
       return
     end
+    S.pop(queue)
   end
-  local n = pool.idle + 1
-  pool[n] = instance
-  pool.idle = n
-end
-
-function S.push_front(queue, v)
-  local first = queue.first - 1
-  queue[first] = v
-  queue.first = first
+  if spent then
+    pool.size = pool.size - 1
+  else
+    local n = pool.idle + 1
+    pool[n] = instance
+    pool.idle = n
+  end
+  p.instance = false
 end
 
 local function target(id)
@@ -148,9 +143,12 @@ function S.complete_future(f, v, e)
   local own = f.root and f.root.own
   if own and own.calls and f.callee then own.calls[f.callee] = nil end
   if f.canceled or f.owner.dead then return end
-  f.value, f.error = v, e
-  if e == nil then S.offer(f.channel, S.new_payload(v)) else S.offer(f.channel, e) end
-  f.done = true
+  if not f.done then
+    local item = e
+    if e == nil then item = S.new_payload(v) end
+    S.offer(f.channel, item)
+    f.value, f.error, f.done = v, e, true
+  end
   S.close_channel(f.channel)
 end
 

@@ -336,16 +336,17 @@ end
 -- `timeout` of an executor: milliseconds or a duration text.
 local function limited(e, start)
   local timeout = e.options and e.options.timeout
+  if type(timeout) == "string" then S.module("time") end        -- brings S.duration
   local limit = timeout and (type(timeout) == "number" and S.int(timeout * 1000000) or S.duration and S.duration(timeout))
   if not limit or limit <= 0 then return start() end
   local t = S.task
   local timer = S.call_later(S.cur, limit, function()
     local callee = t.call
     if callee then
+      S.wake(t, nil, S.make_error("Timeout", "function call timed out", true))
       t.call = false
       if not callee.queued_call then callee.reply = false end
       S.kill(callee, S.canceled)
-      S.wake(t, nil, S.make_error("Timeout", "function call timed out", true))
     end
   end)
   local v, err = start()

@@ -698,7 +698,7 @@ function interface.live() return S.live end
 -- to be taken, and the number of live processes.
 local MOST = 100
 function interface.run(now, seconds)
-  S.now = now
+  S.now, S.turn_began = now, S.clock()
   if S.started == 0 then S.started = now end
   S.fire_timers(now)
   if S.dying then S.bury() end

@@ -3,12 +3,20 @@
 local S = ...
 local wake = S.wake
 
+-- The present moment: a turn begins at S.now, and its work takes time.
+local clock = S.clock
+local function present()
+  return S.now + math.tointeger((clock() - S.turn_began) * 1e9 // 1)
+end
+
 local heap, size, stopped = {}, 0, 0
+local sweep_at = 1024                 -- size at which entries of ended processes are cleared out
 local order = 0
 
 local function before(a, b)
   return a.at < b.at or a.at == b.at and a.order < b.order
 end
+local rebuild
 
 local function rise(i)
   local entry = heap[i]
@@ -36,6 +44,7 @@ end
 
 -- Entries: {at, order, p the owner, one of task | channel | call, period for tickers, live}.
 local function add(entry)
+  if size >= sweep_at then rebuild() end
   order = order + 1
   entry.order = order
   entry.live = true
@@ -45,7 +54,7 @@ local function add(entry)
   return entry
 end
 
-local function rebuild()
+function rebuild()
   local kept, n = {}, 0
   for i = 1, size do
     local entry = heap[i]
@@ -57,6 +66,7 @@ local function rebuild()
     end
   end
   heap, size, stopped = kept, n, 0
+  sweep_at = n > 512 and n * 2 or 1024
   for i = size // 2, 1, -1 do sink(i) end
 end
 
@@ -77,8 +87,8 @@ end
 
 local function fire(entry)
   if entry.task then
-    entry.live = false
     wake(entry.task)
+    entry.live = false
   elseif entry.call then
     entry.live = false
     entry.call(entry)
@@ -135,7 +145,7 @@ function S.sleep(nanoseconds)
   S.check_park()
   local p = S.cur
   local own = S.own(p)
-  add { at = S.now + nanoseconds, p = p, task = S.task }
+  add { at = present() + nanoseconds, p = p, task = S.task }
   own.sleeping = (own.sleeping or 0) + 1
   S.park()
   own.sleeping = own.sleeping - 1
@@ -144,23 +154,24 @@ end
 -- A channel that receives one Time when the duration is over (and then closes), or one every period.
 function S.start_timer(nanoseconds, period)
   local channel = S.new_channel(period and 16 or 1)
-  return add { at = S.now + nanoseconds, p = S.cur, channel = channel, period = period }
+  return add { at = present() + nanoseconds, p = S.cur, channel = channel, period = period }
 end
 
 -- Kernel use: calls `f(entry)` later, on behalf of process `p`.
 function S.call_later(p, nanoseconds, f)
-  return add { at = S.now + nanoseconds, p = p, call = f }
+  return add { at = present() + nanoseconds, p = p, call = f }
 end
 
 function S.restart_timer(entry, nanoseconds)
   local was = stop(entry)
-  return was, add { at = S.now + nanoseconds, p = entry.p, channel = entry.channel, period = entry.period }
+  return was, add { at = present() + nanoseconds, p = entry.p, channel = entry.channel, period = entry.period }
 end
 S.stop_timer = stop
 
--- A process's timers die with it: they are passed over when due, and dropped in bulk when they are many.
+-- A process's timers die with it: they are passed over when due, and cleared out in bulk when there are many entries.
 function S.release_timers(own)
   own.timers = nil
 end
+function S.sweep_timers() rebuild() end
 
 function S.timer_count() return size end

@@ -162,11 +162,23 @@ local function get_map(text, at, size)
   return t, at
 end
 
+-- MessagePack's own timestamp, as Unix seconds.
+local function timestamp(body)
+  if #body == 4 then return unpack(">I4", body) + 0.0 end
+  if #body == 8 then
+    local bits = unpack(">I8", body)
+    return (bits & 0x3ffffffff) + (bits >> 34) / 1e9
+  end
+  local nanoseconds, seconds = unpack(">I4i8", body)
+  return seconds + nanoseconds / 1e9
+end
+
 local function get_ext(text, at, size)
   local code = byte(text, at)
   local body = sub(text, at + 1, at + size)
   at = at + 1 + size
   if code == 1 then return tables[(unpack(">I4", body))], at end
+  if code == 255 then return timestamp(body), at end
   local saved = tables
   tables = nil
   local list = get(body, 1)
