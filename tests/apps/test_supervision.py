@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from apps.guest import App
 from wippy import Error, Runtime
+from wippy.assembly import assemble
+from wippy.compute.node import Node
 
 FAST = {"initial_delay": "20ms", "max_delay": "60ms", "jitter": 0}
 
@@ -26,9 +29,9 @@ async def until(condition: Callable[[], Any], limit: float = 5.0) -> Any:
 class History:
     """What the event bus said about services: (service, status) in order, with the time."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, node: Node) -> None:
         self.changes: list[tuple[str, str, float]] = []
-        runtime.node.bus.listen("supervisor", self._record)
+        node.bus.listen("supervisor", self._record)
 
     def _record(self, system: str, kind: str, path: str, data: Any) -> None:
         if kind == "service.update":
@@ -42,33 +45,21 @@ class History:
 
 
 def watch(app: App, work: Callable[[Runtime, History], Awaitable[Any]]) -> History:
-    """Runs `work` in the started application; the history goes on until it has stopped."""
+    """Runs `work` in the started application; the history begins before the start and ends after the stop."""
+    history: list[History] = []
 
-    async def session() -> History:
-        runtime = app.runtime()
-        from wippy import assembly
+    def assembled(*args: Any) -> Any:
+        node = assemble(*args)
+        history.append(History(node))
+        return node
 
-        history: list[History] = []
-        original = assembly.assemble
+    async def session() -> None:
+        with mock.patch("wippy.assembly.assemble", assembled):
+            async with app.runtime() as runtime:
+                await asyncio.wait_for(work(runtime, history[0]), 10)
 
-        def assemble(*args: Any) -> Any:
-            node = original(*args)
-            runtime._node = node
-            history.append(History(runtime))
-            return node
-
-        assembly.assemble = assemble  # type: ignore[assignment]
-        try:
-            await runtime.start()
-        finally:
-            assembly.assemble = original
-        try:
-            await asyncio.wait_for(work(runtime, history[0]), 10)
-        finally:
-            await runtime.stop()
-        return history[0]
-
-    return asyncio.run(session())
+    asyncio.run(session())
+    return history[0]
 
 
 def state(runtime: Runtime, name: str) -> Any:

@@ -46,7 +46,8 @@ local function begin(def, ctx, args, reply, request)
     pool.size = pool.size + 1
     return p
   end
-  local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true }
+  local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true, started = false }
+  if reply.host then reply.queued = waiting end
   S.push(pool.waiting, waiting)
   return waiting
 end
@@ -67,6 +68,7 @@ function S.return_instance(p)
     if not waiting.dead then
       local callee = start(def, instance, waiting.ctx, waiting.args, waiting.reply, waiting.request)
       p.instance = false
+      waiting.started = callee
       local t = waiting.reply
       if t and t.co then t.call = callee end
       S.pop(queue)

@@ -168,6 +168,7 @@ function S.kill(p, reason)
   if p.dead then return end
   if p.queued_call then
     p.dead = true
+    if p.started then S.kill(p.started, reason) end
   elseif S.task and S.cur == p then
     p.killed = p.killed or reason
   else
@@ -219,11 +220,31 @@ local function report(p)
   end
 end
 
+local MOST_AT_ONCE = 100              -- ended processes dealt with between two steps of living ones
+local tries = 0                       -- failures of the first one in the list
+
+local function next_dying()
+  local p = S.dying
+  local following = p.dnext
+  S.dying = following
+  if not following then S.dying_tail = false end
+  p.dnext = false
+  tries = 0
+  S.burying = false
+end
+
+-- The end of the first dying process could not be told, for the first time or once more.
+function S.give_up()
+  tries = tries + 1
+  if tries >= 5 then next_dying() end
+end
+
 -- Everything that follows from the end of a process, in the order of spec 03 §2.3.
 function S.bury()
-  while true do
+  for _ = 1, MOST_AT_ONCE do
     local p = S.dying
     if not p then break end
+    S.burying = true
     report(p)
     release(p)
     if p.booting then
@@ -245,10 +266,7 @@ function S.bury()
     if p.instance then S.return_instance(p) end
     if p.pid then S.remove_process(p.pid) end
     p.env, p.main, p.mbox, p.ebox, p.inbox, p.events, p.listeners, p.own = nil, nil, nil, nil, nil, nil, nil, nil
-    local following = p.dnext
-    S.dying = following
-    if not following then S.dying_tail = false end
-    p.dnext = false
+    next_dying()
   end
 end
 

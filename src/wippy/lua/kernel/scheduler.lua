@@ -205,8 +205,14 @@ local function task_result(p, t, v, e)
   end
 end
 
--- Runs one task of `p` until it suspends. Returns true when it was preempted.
-local function step(p)
+-- Takes the first ready process and runs one of its tasks until it suspends. Returns true when it was preempted.
+local function step()
+  local p = S.head
+  local after = p.next
+  S.head = after
+  if not after then S.tail = false end
+  p.next, p.queued = false, false
+  if p.dead then return false end
   local t = p.pinned
   if t then
     p.pinned = false
@@ -264,17 +270,12 @@ end
 function S.work(seconds)
   local limit = clock() + seconds
   local n = 0
-  while true do
-    local p = S.head
-    if not p then break end
-    local following = p.next
-    S.head = following
-    if not following then S.tail = false end
-    p.next, p.queued = false, false
-    if not p.dead then
-      if step(p) then n = 15 end
+  while S.head or S.dying do
+    if S.head and step() then n = 15 end
+    if S.dying then
+      S.cur = false
+      S.bury()
     end
-    if S.dying then S.bury() end
     n = n + 1
     if n >= 16 then
       n = 0
@@ -282,17 +283,21 @@ function S.work(seconds)
     end
   end
   S.cur, S.task = false, false
-  return S.head ~= false
+  return S.head ~= false or S.dying ~= false
 end
 
--- After an allocation failed in kernel code: the process being stepped is ended, everything else goes on.
+-- After kernel code failed outside of every task: a process that was just being run is ended, one whose end cannot be told
+-- again and again is given up, everything else goes on.
 function S.recover()
-  local p = S.cur
+  local p, running = S.cur, S.task
   S.cur, S.task = false, false
-  if p and not p.dead then
+  if p and running and not p.dead then
     p.killed = p.killed or S.out_of_memory
     p.pinned = false
     S.end_killed(p)
+  elseif S.burying then
+    S.burying = false
+    S.give_up()
   end
   local walk = S.head
   S.tail = walk

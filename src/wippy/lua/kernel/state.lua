@@ -22,6 +22,7 @@ local S = {
   tail = false,
   dying = false,      -- ended processes whose relations are still to be told, linked through `dnext`
   dying_tail = false,
+  burying = false,    -- while the end of one is being told
   live = 0,
 
   now = 0,            -- monotonic nanoseconds, set by the host at every run

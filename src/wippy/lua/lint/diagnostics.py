@@ -23,11 +23,19 @@ CODES = {
     for c in (
         Code("P0001", "syntax", "error", False, "The source does not parse."),
         Code("E0001", "undefined-variable", "error", False, "A global is read that nobody defines."),
-        Code("E0003", "wrong-argument-count", "error", False, "A module function is called with too few or many arguments."),
+        Code(
+            "E0003",
+            "wrong-argument-count",
+            "error",
+            False,
+            "A module function is called with too few or many arguments.",
+        ),
         Code("E0004", "unknown-member", "error", False, "A module has no member of that name."),
         Code("E0009", "unreachable-code", "hint", False, "A statement can never run."),
         Code("M0001", "undeclared-module", "error", False, "A module is required that the entry does not list."),
-        Code("M0002", "unknown-import", "error", False, "An import names an entry that does not exist or is no library."),
+        Code(
+            "M0002", "unknown-import", "error", False, "An import names an entry that does not exist or is no library."
+        ),
         Code("M0003", "unknown-module", "error", False, "The entry lists a module that does not exist."),
         Code("W0001", "no-empty-blocks", "warning", True, "A block is empty."),
         Code("W0002", "no-global-assign", "warning", True, "A global is assigned."),
@@ -57,7 +65,9 @@ class Diagnostic(NamedTuple):
         return self.entry_id, RANK[self.severity], self.line, self.column, self.code, self.message
 
 
-def finding(entry_id: str, code: str, message: str, line: int, column: int, width: int = 1, help: str = "") -> Diagnostic:
+def finding(
+    entry_id: str, code: str, message: str, line: int, column: int, width: int = 1, help: str = ""
+) -> Diagnostic:
     return Diagnostic(entry_id, code, CODES[code].severity, message, line, column, width, help)
 
 

@@ -15,9 +15,47 @@ from wippy.lua.syntax.parser import parse
 from wippy.lua.syntax.printer import Printer
 
 BASE_GLOBALS = frozenset(
-    """_G _VERSION assert error pcall xpcall type tostring tonumber next pairs ipairs rawget rawset rawequal getmetatable
-    setmetatable select unpack print require package table math string coroutine os errors channel payload process
-    subscribe unsubscribe boolean number integer any unknown never""".split()
+    [
+        "_G",
+        "_VERSION",
+        "assert",
+        "error",
+        "pcall",
+        "xpcall",
+        "type",
+        "tostring",
+        "tonumber",
+        "next",
+        "pairs",
+        "ipairs",
+        "rawget",
+        "rawset",
+        "rawequal",
+        "getmetatable",
+        "setmetatable",
+        "select",
+        "unpack",
+        "print",
+        "require",
+        "package",
+        "table",
+        "math",
+        "string",
+        "coroutine",
+        "os",
+        "errors",
+        "channel",
+        "payload",
+        "process",
+        "subscribe",
+        "unsubscribe",
+        "boolean",
+        "number",
+        "integer",
+        "any",
+        "unknown",
+        "never",
+    ]
 )
 AMBIENT = frozenset(["process", "channel", "payload", "os", "errors", "string", "table", "math", "coroutine"])
 COMPARISONS = {"==": True, "<=": True, ">=": True, "~=": False, "<": False, ">": False}
@@ -53,7 +91,12 @@ def check_entry(entry: LintEntry, *, rules: bool) -> list[Diagnostic]:
         _unreachable(entry, names),
     ]
     if rules:
-        checks += [_empty(entry, names), _global_writes(entry, names), _self_compare(entry, names), _unused(entry, names)]
+        checks += [
+            _empty(entry, names),
+            _global_writes(entry, names),
+            _self_compare(entry, names),
+            _unused(entry, names),
+        ]
     for check in checks:
         found += check
     return found
@@ -92,9 +135,7 @@ def _requires(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:
             if name not in declared:
                 message = f'require("{name}") is not declared in _index.yaml imports or modules'
                 width = len(name) + 2
-                yield finding(
-                    entry.id, "M0001", message, argument.line, argument.column, width, _hint(name, declared)
-                )
+                yield finding(entry.id, "M0001", message, argument.line, argument.column, width, _hint(name, declared))
 
 
 def _globals(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from wippy.core.errors import Error, internal, invalid
 from wippy.lua.wire import decode
@@ -61,7 +61,7 @@ class Exchange:
         length = headers.get("content-length")
         return {
             "method": scope.method,
-            "path": unquote(scope.path),
+            "path": scope.path,
             "query": {name: ",".join(values) for name, values in query.items()},
             "first": {name: values[0] for name, values in query.items()},
             "headers": {name: value for name, value in headers.items() if name != "host"},

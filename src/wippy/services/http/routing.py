@@ -133,7 +133,7 @@ class RoutingTable:
             self._add(route)
         for route in routes:
             if all(s.kind == LITERAL for s in route.segments):
-                self._static[route.method, route.pattern] = route
+                self._static[route.method, "/" + "/".join(s.text for s in route.segments)] = route
 
     def _add(self, route: Route) -> None:
         level = self._root
@@ -151,14 +151,14 @@ class RoutingTable:
         level.ends[route.method] = route
 
     def match(self, method: str, path: str) -> Match:
-        """The route of a request path (still percent-encoded, without query)."""
+        """The route of a request path (percent-decoded by the server, without query)."""
         route = self._static.get((method, path))
         if route is not None:
             return Match(route, {})
         cleaned = clean(path)
         if cleaned != path:
             return Match(None, {}, redirect=cleaned)
-        parts = [unquote(part) for part in path[1:].split("/")]
+        parts = path[1:].split("/")
         allowed: set[str] = set()
         for found in self._walk(self._root, parts, 0):
             chosen = found.get(method) or (found.get("GET") if method == "HEAD" else None)

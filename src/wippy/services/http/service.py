@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from wippy.core.errors import CANCELED, Error
 from wippy.services.http.exchange import Exchange
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wippy.http")
 
+UNQUOTED = "/:@!$&'()*+,;=~"  # what a path may hold as it is
 WATCH_AFTER = 0.1  # seconds after which a request is worth a watch for the client's disappearance
 
 
@@ -164,7 +166,8 @@ def _answer_without_handler(exchange: Exchange, found: Match, query: str) -> Non
     if found.route is not None:
         exchange.empty(204)
     elif found.redirect:
-        where = f"{found.redirect}?{query}" if query else found.redirect
+        target = quote(found.redirect, safe=UNQUOTED)
+        where = f"{target}?{query}" if query else target
         exchange.text(307, "Temporary Redirect", (("location", where),))
     elif found.allowed:
         exchange.text(405, "Method Not Allowed", (("allow", ", ".join(found.allowed)),))

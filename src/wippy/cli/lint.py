@@ -1,0 +1,187 @@
+"""`wippy lint`: checks the Lua entries of the project without running anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wippy.cli.options import Verb, configuration_options, globals_of, lock_option
+from wippy.core.errors import Error, invalid
+from wippy.core.ids import EntryId
+
+if TYPE_CHECKING:
+    from wippy.lua.lint.diagnostics import Diagnostic
+    from wippy.registry.entry import Entry
+
+KINDS = ("function.lua", "library.lua", "process.lua", "workflow.lua")
+
+
+@click.command(cls=Verb)
+@lock_option
+@click.option("--level", type=click.Choice(["error", "warning", "hint"]), default="warning", show_default=True,
+              help="Least severity that is shown and counted.")  # fmt: skip
+@click.option("--ns", "namespaces", multiple=True, metavar="NS", help="Only this namespace; p.* takes those below.")
+@click.option("--code", "codes", multiple=True, metavar="CODE", help="Only these codes. Repeatable, or with commas.")
+@click.option("--limit", type=int, default=0, help="Show at most so many findings; the counts stay.")
+@click.option("--rules", is_flag=True, help="Look for the style rules W0001 to W0007 as well.")
+@click.option("--summary", is_flag=True, help="Counts by namespace and code instead of findings.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--no-color", is_flag=True, help="No colours.")
+@click.option("--cache-reset", is_flag=True, help="Forget cached results first.")
+@configuration_options
+@click.pass_context
+def lint(
+    context: click.Context,
+    lock_file: Path,
+    level: str,
+    namespaces: tuple[str, ...],
+    codes: tuple[str, ...],
+    limit: int,
+    rules: bool,
+    summary: bool,
+    as_json: bool,
+    no_color: bool,
+    cache_reset: bool,
+    profiles: tuple[str, ...],
+    settings: tuple[str, ...],
+) -> int:
+    """Check the Lua entries: syntax, names, modules, imports, arguments.
+
+    Nothing is executed. Exits 1 when errors are found.
+
+    \b
+    Examples:
+      wippy lint
+      wippy lint --rules --level hint --ns 'app.*'
+    """
+    from wippy.cli.project_entries import read_entries
+    from wippy.lua.lint.report import Filter, Report
+
+    entries = list(read_entries(globals_of(context), lock_file, profiles, settings).values())
+    wanted = Filter(level, namespaces, frozenset(c.upper() for text in codes for c in text.split(",") if c))
+    sources = {str(e.id): source_of(e) for e in entries if is_code(e)}
+    selected = _selected(sources, {str(e.id): e for e in entries}, namespaces)
+    report = Report.of(_findings(entries, selected, rules), len(selected), wanted)
+    if as_json:
+        click.echo(report.json(limit))
+    elif summary:
+        click.echo(report.summary())
+    else:
+        click.echo(report.text(sources, limit, colour=not no_color and sys.stdout.isatty()))
+    failure = report.failure()
+    if failure is not None:
+        raise invalid(failure)
+    return 0
+
+
+def is_code(entry: Entry) -> bool:
+    return entry.kind.startswith(KINDS) and isinstance(entry.data, dict) and isinstance(entry.data.get("source"), str)
+
+
+def source_of(entry: Entry) -> bytes:
+    text: str = entry.data["source"]
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _imports(entry: Entry) -> Mapping[str, str]:
+    found = entry.data.get("imports")
+    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+
+
+def _selected(sources: Mapping[str, bytes], entries: Mapping[str, Entry], namespaces: Sequence[str]) -> list[str]:
+    """The entries of the wanted namespaces and everything they import."""
+    from wippy.lua.lint.report import in_namespace
+
+    waiting = [entry_id for entry_id in sources if in_namespace(entry_id, namespaces)]
+    chosen: dict[str, None] = {}
+    while waiting:
+        entry_id = waiting.pop()
+        if entry_id in chosen or entry_id not in sources:
+            continue
+        chosen[entry_id] = None
+        waiting += _imports(entries[entry_id]).values()
+    return sorted(chosen)
+
+
+def _findings(entries: Sequence[Entry], selected: Sequence[str], rules: bool) -> list[Diagnostic]:
+    from wippy.lua.lint.diagnostics import finding
+    from wippy.lua.lint.rules import check_entry
+
+    by_id = {str(e.id): e for e in entries}
+    catalog = _Modules()
+    found: list[Diagnostic] = []
+    for entry_id in selected:
+        entry = by_id[entry_id]
+        try:
+            found += check_entry(_lint_entry(entry, by_id, catalog), rules=rules)
+        except Error as e:
+            found.append(finding(entry_id, "M0002", e.message, 1, 1))
+    return found
+
+
+class _Modules:
+    """The declarations of guest modules, without a node: those of the kernel and those that need none."""
+
+    def __init__(self) -> None:
+        from wippy.lua.modules.catalog import MODULES, Catalog
+        from wippy.services.catalog import MODULES as SERVICES
+
+        self._catalog = Catalog(None, MODULES, SERVICES)
+        self._found: dict[str, Any] = {}
+
+    def known(self, name: str) -> bool:
+        return self._catalog.known(name)
+
+    def find(self, name: str) -> Any:
+        if name not in self._found:
+            self._found[name] = self._load(name)
+        return self._found[name]
+
+    def _load(self, name: str) -> Any:
+        from wippy.lua.modules.core import KERNEL_MODULES as core
+
+        if name in core:
+            return core[name]
+        try:
+            return self._catalog.find(name)
+        except Error:
+            return None
+
+
+def _lint_entry(entry: Entry, by_id: Mapping[str, Entry], catalog: _Modules) -> Any:
+    from wippy.compute.code import split_imports
+    from wippy.lua.lint.rules import LintEntry
+
+    listed = entry.data.get("modules") or []
+    modules, imports = split_imports(dict(_imports(entry)), [m for m in listed if isinstance(m, str)])
+    return LintEntry(
+        str(entry.id),
+        source_of(entry),
+        modules,
+        imports,
+        catalog.find,
+        catalog.known,
+        lambda target: target in by_id and is_code(by_id[target]),
+        frozenset(_closure(imports, by_id)),
+    )
+
+
+def _closure(imports: Mapping[str, str], by_id: Mapping[str, Entry]) -> set[str]:
+    """Aliases and modules of everything that is imported: all are globals of the same state (spec 02 §10)."""
+    names: set[str] = set()
+    waiting, seen = list(imports.values()), set[str]()
+    while waiting:
+        target = waiting.pop()
+        entry = by_id.get(target)
+        if target in seen or entry is None or not is_code(entry):
+            continue
+        seen.add(target)
+        names.update(m for m in entry.data.get("modules") or [] if isinstance(m, str))
+        inner = _imports(entry)
+        names.update(inner)
+        waiting += [str(EntryId.parse(v)) for v in inner.values()]
+    return names
