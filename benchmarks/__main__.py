@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import guests, outside
+from benchmarks import guests, language, outside
 from benchmarks.rows import Row
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -17,7 +17,7 @@ LATEST = Path(__file__).with_name("latest.json")
 def main() -> int:
     print(f"{'name':14} {'value':>12} {'unit':11} {'baseline':>20} {'ratio':>8}  target")
     measured: list[Row] = []
-    for measure in (guests.rows, outside.rows):
+    for measure in (guests.rows, language.rows, outside.rows):
         for row in measure():
             measured.append(row)
             mark = "" if row.holds else "  MISSED"

@@ -109,7 +109,7 @@ return sum
 """
 
 
-def _lua(name: str, kind: str, source: str, modules: list[str] | None = None, method: str = "main") -> Entry:
+def lua(name: str, kind: str, source: str, modules: list[str] | None = None, method: str = "main") -> Entry:
     data: dict[str, Any] = {"source": source, "method": method, "modules": modules or []}
     return Entry(EntryId("bench", name), kind, {}, data)
 
@@ -119,24 +119,24 @@ def entries(port: int | None = None) -> list[Entry]:
     started = {"auto_start": True, "stop_timeout": "100ms"}
     found = [
         Entry(EntryId("bench", "host"), "process.host", {}, {"lifecycle": started}),
-        _lua("pong", "process.lua", PONG),
-        _lua("ping", "process.lua", PING),
-        _lua("idle", "process.lua", IDLE),
-        _lua("many", "process.lua", MANY),
-        _lua("noop", "process.lua", NOOP),
-        _lua("churn", "process.lua", CHURN),
-        _lua("caller", "process.lua", CALLER, ["funcs"]),
-        _lua("ticker", "process.lua", TICKER, ["time"]),
-        _lua("spin", "process.lua", SPIN),
-        _lua("add", "function.lua", ADD),
-        _lua("fib", "process.lua", f"return {{ main = function() {FIB % 30} end }}"),
-        _lua("text", "process.lua", f"return {{ main = function() {TEXT % 1_000_000} end }}"),
+        lua("pong", "process.lua", PONG),
+        lua("ping", "process.lua", PING),
+        lua("idle", "process.lua", IDLE),
+        lua("many", "process.lua", MANY),
+        lua("noop", "process.lua", NOOP),
+        lua("churn", "process.lua", CHURN),
+        lua("caller", "process.lua", CALLER, ["funcs"]),
+        lua("ticker", "process.lua", TICKER, ["time"]),
+        lua("spin", "process.lua", SPIN),
+        lua("add", "function.lua", ADD),
+        lua("fib", "process.lua", f"return {{ main = function() {FIB % 30} end }}"),
+        lua("text", "process.lua", f"return {{ main = function() {TEXT % 1_000_000} end }}"),
     ]
     if port is not None:
         found += [
             Entry(EntryId("bench", "web"), "http.service", {}, {"addr": f"127.0.0.1:{port}", "lifecycle": started}),
             Entry(EntryId("bench", "api"), "http.router", {"server": "bench:web"}, {"prefix": "/api"}),
-            _lua("hello", "function.lua", HELLO_HTTP, ["http"], "handler"),
+            lua("hello", "function.lua", HELLO_HTTP, ["http"], "handler"),
             Entry(
                 EntryId("bench", "hello.get"),
                 "http.endpoint",
@@ -145,3 +145,54 @@ def entries(port: int | None = None) -> list[Entry]:
             ),
         ]
     return found
+
+
+def large_source(number: int) -> str:
+    """A realistic module of about 3 KB: functions, records, loops, texts."""
+    return "\n".join(LARGE.replace("NUMBER", str(number * 10 + part)) for part in range(3))
+
+
+LARGE = """
+type OrderNUMBER = {id: integer, user: string, total: number, lines: {{sku: string, quantity: integer}}}
+
+local function total_NUMBER(order: OrderNUMBER): number
+  local sum = 0
+  for _, line in ipairs(order.lines) do
+    if line.quantity <= 0 then goto continue end
+    sum = sum + line.quantity * 10
+    ::continue::
+  end
+  return sum
+end
+
+local function describe_NUMBER(order: OrderNUMBER, options: {verbose: boolean?}): string
+  local parts = { "order " .. order.id, "user " .. order.user }
+  if options.verbose then
+    for i, line in ipairs(order.lines) do
+      table.insert(parts, string.format("%d: %s x %d", i, line.sku, line.quantity))
+    end
+  end
+  return table.concat(parts, "\\n")
+end
+
+local function retry_NUMBER(attempts: integer, f: () -> (any, error?)): (any, error?)
+  local last
+  for attempt = 1, attempts do
+    local ok, value = pcall(f)
+    if ok then return value end
+    last = value
+    while attempt > 100 do attempt = attempt - 1 end
+  end
+  local message = "gave up after " .. attempts .. " attempts: " .. tostring(last)
+  return nil, errors.new({ message = message, kind = errors.UNAVAILABLE })
+end
+_ = { total_NUMBER, describe_NUMBER, retry_NUMBER }
+"""
+
+
+def many_entries(count: int) -> list[Entry]:
+    """An application of `count` functions with sources of their own."""
+    return [
+        lua(f"f{i}", "function.lua", large_source(i) + "\nreturn { main = function() return 1 end }")
+        for i in range(count)
+    ]

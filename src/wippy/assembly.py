@@ -6,19 +6,27 @@ from collections.abc import Sequence
 
 from wippy.compute.node import Node
 from wippy.kinds import handler_factories
+from wippy.lua.cache import ChunkCache
 from wippy.lua.shard import DEFAULT_MEMORY
 from wippy.project.config import Config
 from wippy.registry.entry import Entry
 from wippy.registry.registry import INTERNAL_KINDS, Registry
 
 
-def assemble(config: Config, entries: Sequence[Entry], memory: int | None) -> Node:
-    """A node ready to load `entries`. Call inside the event loop it will run on."""
+def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on_disk: bool) -> Node:
+    """A node ready to load `entries`. Call inside the event loop it will run on.
+
+    on_disk: whether there is a project directory, so that compiled chunks are kept in it unless configured otherwise.
+    """
     from wippy.lua.modules.catalog import MODULES, Catalog
     from wippy.services.catalog import MODULES as SERVICE_MODULES
     from wippy.services.env.registry import EnvRegistry
 
-    node = Node(strict=config.flag("security.strict_mode", False), memory=memory or DEFAULT_MEMORY)
+    node = Node(
+        strict=config.flag("security.strict_mode", False),
+        memory=memory or DEFAULT_MEMORY,
+        cache=_chunk_cache(config, on_disk),
+    )
     node.env = EnvRegistry()
     modules = Catalog(node, MODULES, SERVICE_MODULES)
     node.bindings.provide(modules.find)
@@ -32,3 +40,11 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None) -> No
         handler_seconds=config.duration("registry.event_wait_timeout", "30s").seconds,
     )
     return node
+
+
+def _chunk_cache(config: Config, on_disk: bool) -> ChunkCache:
+    if not config.flag("lua.cache.enabled", on_disk) or not config.flag("lua.cache.compile.enabled", True):
+        return ChunkCache(None)
+    mode = config.text("lua.cache.mode", "readwrite")
+    directory = config.path(config.text("lua.cache.dir", ".wippy/cache/lua"))
+    return ChunkCache(directory, "readonly" if mode == "readonly" else "off" if mode == "off" else "readwrite")

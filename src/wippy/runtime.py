@@ -99,7 +99,8 @@ class Runtime:
             raise internal("the runtime is running already")
         entries = self._entries if self._entries is not None else read_project(self.directory, self.config)
         self._exit = asyncio.get_running_loop().create_future()
-        node = assemble(self.config, entries, self._memory)
+        on_disk = self._entries is None or self._config is not None
+        node = assemble(self.config, entries, self._memory, on_disk=on_disk)
         self._node = node
         try:
             await node.registry.load(entries)

@@ -48,8 +48,8 @@ def watch(app: App, work: Callable[[Runtime, History], Awaitable[Any]]) -> Histo
     """Runs `work` in the started application; the history begins before the start and ends after the stop."""
     history: list[History] = []
 
-    def assembled(*args: Any) -> Any:
-        node = assemble(*args)
+    def assembled(*args: Any, **options: Any) -> Any:
+        node = assemble(*args, **options)
         history.append(History(node))
         return node
 

@@ -70,6 +70,7 @@ def served(app: App) -> Iterator[Site]:
     thread.start()
     handler = _Records()
     logging.getLogger("wippy").addHandler(handler)
+    logging.getLogger("wippy").setLevel(logging.INFO)
     try:
         asyncio.run_coroutine_threadsafe(runtime.start(), loop).result(LIMIT)
         yield Site(port, runtime, loop, handler.records)
@@ -79,3 +80,4 @@ def served(app: App) -> Iterator[Site]:
         thread.join(LIMIT)
         loop.close()
         logging.getLogger("wippy").removeHandler(handler)
+        logging.getLogger("wippy").setLevel(logging.NOTSET)

@@ -135,6 +135,7 @@ def entries_of(attempt: Attempt) -> dict[str, Source | str]:
         "t:partner": PARTNER,
         "t:neighbour": Source(
             (HERE / "neighbour.lua").read_text(),
+            modules=MODULES,
             libraries={} if attempt.name == "loop-library-body" else dict(libraries),
         ),
     }

@@ -8,8 +8,8 @@ from typing import Any
 
 from wippy.core.errors import Error, conflict, invalid, not_found
 from wippy.core.ids import EntryId
-from wippy.lua.compile import Compiled, compile_chunk
-from wippy.lua.syntax.errors import LuaSyntaxError
+from wippy.lua.cache import ChunkCache
+from wippy.lua.chunk import Compiled
 
 
 @dataclass(slots=True)
@@ -27,16 +27,18 @@ class Unit:
     chunk: Compiled | None = None
 
     def compiled(self) -> Compiled:
-        """The emitted chunk. Raises Error(Invalid) for a syntax error."""
-        if self.chunk is None:
-            self.chunk = compile_source(self.source, self.id)
+        """The emitted chunk."""
+        assert self.chunk is not None, "a unit is compiled when it is put into the store"
         return self.chunk
 
 
-def compile_source(source: str, name: str) -> Compiled:
+def compile_source(source: bytes, name: str) -> Compiled:
     """`source` compiled. Raises Error(Invalid) whose message is the rendered diagnostic."""
+    from wippy.lua.compile import compile_chunk
+    from wippy.lua.syntax.errors import LuaSyntaxError
+
     try:
-        return compile_chunk(source.encode("utf-8", "surrogateescape"), name)
+        return compile_chunk(source, name)
     except LuaSyntaxError as e:
         raise invalid(e.render()) from None
 
@@ -44,10 +46,13 @@ def compile_source(source: str, name: str) -> Compiled:
 class CodeStore:
     """All Lua entries of a node. Changing one tells the shards which definitions to forget."""
 
-    def __init__(self, known_module: Callable[[str], bool], invalidate: Callable[[str], None]) -> None:
+    def __init__(
+        self, known_module: Callable[[str], bool], invalidate: Callable[[str], None], cache: ChunkCache
+    ) -> None:
         self._units: dict[str, Unit] = {}
         self._known_module = known_module
         self._invalidate = invalidate
+        self.cache = cache
         self._version = 0
 
     def get(self, entry_id: str) -> Unit | None:
@@ -56,7 +61,7 @@ class CodeStore:
     def put(self, unit: Unit) -> None:
         """Adds or replaces a unit. Raises Error(Invalid) for a syntax error or an import cycle, Error(NotFound) for a
         missing import or module, Error(Conflict) when one alias would name two things; then nothing has changed."""
-        unit.compiled()
+        unit.chunk = self._compiled(unit)
         for alias, name in unit.modules.items():
             if not self._known_module(name):
                 raise not_found(f'module "{name}" (as "{alias}") does not exist')
@@ -73,6 +78,14 @@ class CodeStore:
         self._version += 1
         unit.version = self._version
         self._forget(unit.id)
+
+    def _compiled(self, unit: Unit) -> Compiled:
+        source = unit.source.encode("utf-8", "surrogateescape")
+        chunk = self.cache.get(unit.id, source)
+        if chunk is None:
+            chunk = compile_source(source, unit.id)
+            self.cache.put(unit.id, source, chunk)
+        return chunk
 
     def remove(self, entry_id: str) -> None:
         """Removes a unit. Raises Error(Conflict) while another one imports it."""

@@ -18,6 +18,7 @@ from wippy.core.ids import EntryId
 from wippy.lua import shard as requests
 from wippy.lua.allocator import tune as tune_allocator
 from wippy.lua.bindings import Answer, Bindings, Caller, failure
+from wippy.lua.cache import ChunkCache
 from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
 from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
 from wippy.lua.wire import decode, encode, encode_list
@@ -65,7 +66,14 @@ class Node:
     registry: Registry
     env: EnvironmentVariables
 
-    def __init__(self, *, strict: bool = False, memory: int = DEFAULT_MEMORY, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        strict: bool = False,
+        memory: int = DEFAULT_MEMORY,
+        clock: Clock | None = None,
+        cache: ChunkCache | None = None,
+    ) -> None:
         tune_allocator()
         self.loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
@@ -73,7 +81,7 @@ class Node:
         self.bindings = Bindings(self.identities)
         self.bus = EventBus(self._publish)
         self.supervisor = Supervisor(self)
-        self.code = CodeStore(lambda name: self.known_module(name), self._invalidate)
+        self.code = CodeStore(lambda name: self.known_module(name), self._invalidate, cache or ChunkCache(None))
         self.resources: dict[str, Any] = {}
         self.terminals: dict[tuple[int, int], Any] = {}
         self.known_module: Callable[[str], bool] = lambda name: True
@@ -344,7 +352,7 @@ class Node:
         if pending.result.done():
             return
         if error is None:
-            pending.result.set_result((value, request.b or None))
+            pending.result.set_result((value, request.b if request.b is not False else None))
         else:
             failure = error if isinstance(error, Error) else internal(str(error))
             pending.result.set_exception(CallFailed(failure, request.b) if request.b else failure)

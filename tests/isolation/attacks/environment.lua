@@ -115,7 +115,8 @@ for _, text in ipairs { tostring(f), tostring(t), tostring(print), tostring(coro
   local hex = text:match("0x(%x+)")
   if hex and #hex ~= 14 and tonumber(hex, 16) > 0x10000000 then breach("address " .. text) end
 end
-if ("%p"):format(t):match("0x") then breach("%p") end
+local plain = tonumber(tostring(t):match("0x(%x+)"), 16)
+if ("%p"):format(t) ~= tostring(t) and tonumber(("%p"):format(t):match("%x+$"), 16) ~= plain then breach("%p") end
 
 --# random-state: the generator of others
 local seen = {}

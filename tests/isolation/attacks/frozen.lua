@@ -111,8 +111,11 @@ for _, t in ipairs { string, table.freeze({}), channel.new(1), process.inbox(), 
 end
 
 --# weak-tables: every way to make a weak table or a finalizer
-refused(setmetatable, {}, { __mode = "k" })
-refused(setmetatable, {}, { __gc = function() end })
+pcall(setmetatable, {}, { __mode = "k" })
+pcall(setmetatable, {}, { __gc = function() breach("finalizer") end })
+local json = require("json")
+refused(setmetatable, {}, json.decode('{"__mode":"k"}'))
+refused(setmetatable, {}, json.decode('{"__gc":"k"}'))
 local key = "__mo" .. "de"
 local mt = {}
 local watched = setmetatable({}, mt)

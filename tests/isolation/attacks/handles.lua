@@ -72,6 +72,7 @@ local ran = 0
 local mt = { __index = function() ran = ran + 1 return c:case_receive() end, __len = function() ran = ran + 1 return 1e9 end,
   __newindex = function() ran = ran + 1 end, __pairs = function() breach("pairs") end }
 local r = channel.select(setmetatable({ default = true }, mt))
+if ran > 0 then breach("a metamethod ran in select") end
 local r2 = channel.select(setmetatable({ c:case_receive(), default = true }, mt))
 
 --# select-self: a select on one's own send and receive cases, many times

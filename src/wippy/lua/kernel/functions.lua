@@ -4,8 +4,14 @@
 -- reused. A call is a process record whose `reply` is the waiting task, a future or a request of the host.
 local S = ...
 local FUTURE = S.FUTURE
-local type, rawget, setmetatable = type, rawget, setmetatable
+local type, rawget, setmetatable, select = type, rawget, setmetatable, select
 local failure, copy_args, new_process, ready = S.failure, S.copy_args, S.new_process, S.ready
+
+-- A request's handler that returns nothing at all, not even nil, has not answered (spec 05 §2.3).
+local function answered(p, ...)
+  if select("#", ...) == 0 then S.own(p).silent = true end
+  return S.outcome(...)
+end
 
 local function function_main(p, def, instance, ...)
   local f = instance.f
@@ -15,6 +21,8 @@ local function function_main(p, def, instance, ...)
     p.booting = false
     instance.f = f
   end
+  local own = p.own
+  if own and own.request then return answered(p, f(...)) end
   return S.outcome(f(...))
 end
 

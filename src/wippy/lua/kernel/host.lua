@@ -470,7 +470,8 @@ function S.encode_outcome(v, e)
   return encode(false, { n = 2, nil, S.no_value(body) })
 end
 
--- `attachment`: bytes that a module adds to the answer, such as the HTTP response the call has written.
+-- `attachment`: bytes that a module adds to the answer, such as the HTTP response the call has written; empty when a
+-- request's handler neither wrote nor returned anything.
 function S.reply_host(number, v, e, attachment)
   request(REPLY, number, S.encode_outcome(v, e), attachment or false)
 end

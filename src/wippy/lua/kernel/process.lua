@@ -260,7 +260,7 @@ function S.bury()
     local reply = p.reply
     if reply then
       local own = p.own
-      S.answer(reply, p.xv, p.xe, own and own.attachment and own.attachment() or nil)
+      S.answer(reply, p.xv, p.xe, own and (own.attachment and own.attachment() or own.silent and "") or nil)
       p.reply = false
     end
     if p.instance then S.return_instance(p) end

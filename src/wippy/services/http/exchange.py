@@ -19,6 +19,7 @@ SNIFFED = (
     (b"PK\x03\x04", "application/zip"),
     (b"\x1f\x8b\x08", "application/x-gzip"),
 )
+UNREADABLE = b"?"  # stands for a body that could not be read to its end
 HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<h1", b"<div", b"<table", b"<p>", b"<a ", b"<b>")
 
 
@@ -45,7 +46,7 @@ class Exchange:
         self._protocol = protocol
         self.route = route
         self.params = params
-        self._body_taken = False
+        self._body: bytes | None = None
         self._transport: Any = None
 
     def describe(self) -> dict[str, Any]:
@@ -72,18 +73,21 @@ class Exchange:
         }
 
     async def body(self, limit: int, seconds: float) -> bytes:
-        """The whole body. Raises Error(Invalid) when it is larger than `limit`, Error(Internal) on a second reading or
-        when it does not arrive in time."""
-        if self._body_taken:
+        """The whole body. Raises Error(Invalid) when it is larger than `limit`, Error(Internal) on a second reading of
+        one that is not empty or when it does not arrive in time."""
+        if self._body is not None:
+            if self._body == b"":
+                return b""
             raise internal("request body was read already")
         declared = self._scope.headers.get("content-length")
         if declared and declared.isdecimal() and int(declared) > limit:
             raise invalid(f"request body is larger than {limit} bytes")
-        self._body_taken = bool(declared and declared != "0") or "transfer-encoding" in self._scope.headers
+        self._body = UNREADABLE
         try:
-            return await asyncio.wait_for(self._read(limit), seconds)
+            body = self._body = await asyncio.wait_for(self._read(limit), seconds)
         except TimeoutError:
             raise internal("reading the request body took too long") from None
+        return body
 
     async def _read(self, limit: int) -> bytes:
         chunks, size = [], 0
@@ -118,9 +122,11 @@ class Exchange:
 
     async def finish(self, attachment: bytes | None, error: Error | None) -> None:
         """The end of the handler: what it wrote, or what its outcome means (spec 05 §2.3)."""
-        if attachment is None:
+        if not attachment:
             if error is not None:
                 self.text(500, error.message)
+            elif attachment is not None:
+                self.text(500, "no response sent")
             else:
                 self._protocol.response_bytes(200, [("content-type", "application/json")], b"")
             return

@@ -94,7 +94,12 @@ end
 
 function request_methods:body_json()
   local r = request_of(self, "body_json")
-  return host.body_json(r.most, r.timeout)
+  local body, err = host.body(r.most, r.timeout)
+  if err then return nil, err end
+  local value
+  value, err = S.module("json").decode(body)
+  if err ~= nil then return nil, invalid("request body is not JSON: " .. S.error_text(err)) end
+  return value, nil
 end
 
 function file_methods:name() return self[FILE].name, nil end

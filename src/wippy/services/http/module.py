@@ -41,17 +41,6 @@ def module(node: Node) -> Module:
         """The whole request body."""
         return await exchange(caller).body(limit, milliseconds / 1000)
 
-    @http.function("body_json(limit: integer, milliseconds: number) -> any", caller=True, private=True, yields=True)
-    async def body_json(caller: Caller, limit: int, milliseconds: float) -> Any:
-        """The request body, decoded."""
-        import msgspec
-
-        data = await exchange(caller).body(limit, milliseconds / 1000)
-        try:
-            return msgspec.json.decode(data)
-        except msgspec.DecodeError as e:
-            raise invalid(f"request body is not JSON: {e}") from None
-
     @http.function("send(head: bytes, chunk: bytes) -> boolean", caller=True, private=True, yields=True)
     async def send(caller: Caller, head: bytes, chunk: bytes) -> bool:
         """Streams: the head with the first chunk, then chunks."""
