@@ -147,9 +147,17 @@ class _Session:
 
     def execute(self, process: str, host: str | None, words: Sequence[str]) -> int:
         """One process on a terminal host; the exit code its result means (spec 01 §18)."""
+        self._check_process(process)
         if not self._flags.has_log_flags:
             configure_logging(silent=True)
         return self._loop(_execute(self._runtime(), process, self._terminal_host(host), tuple(words)))
+
+    def _check_process(self, wanted: str) -> None:
+        entry = next((e for e in self._entries if str(e.id) == wanted), None)
+        if entry is None:
+            raise not_found(f"process {wanted} not found")
+        if not entry.kind.startswith("process.") or entry.kind in ("process.host", "process.service"):
+            raise invalid(f"{entry.label()} is not a process")
 
     def _terminal_host(self, wanted: str | None) -> str:
         hosts = sorted(str(e.id) for e in self._entries if e.kind == "terminal.host")

@@ -98,7 +98,7 @@ class CodeStore:
     def _check(self, unit: Unit) -> None:
         for alias, target in unit.imports.items():
             if target not in self._units:
-                raise not_found(f'node with ID {target} not found (import "{alias}")')
+                raise not_found(f'node with ID {target} not found (import "{alias}")', id=target)
         self._closure(unit)
 
     def _forget(self, entry_id: str) -> None:

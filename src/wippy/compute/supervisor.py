@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wippy.compute.lifecycle import Lifecycle
 from wippy.core.durations import format_duration
 from wippy.core.errors import CANCELED, Error, conflict, internal, invalid, timeout
+from wippy.core.ids import EntryId
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -101,7 +102,8 @@ class Supervisor:
         self._running = True
         for s in await self._start_fresh():
             if not s.started and s.lifecycle.startup == "required" and s.failure is not None:
-                raise s.failure.within(f"service {s.id} failed to start")
+                entry = self._node.registry.get(EntryId.parse(s.id))
+                raise s.failure.within(f"service {entry.label() if entry else s.id} failed to start")
 
     async def settle(self) -> None:
         """Starts the `auto_start` services that were added since; one that fails is tried again in the background.
@@ -134,7 +136,7 @@ class Supervisor:
             level = 0
             for needed in self._services[name].requires:
                 if needed not in self._services:
-                    if self._node.registry.get(_entry_id(needed)) is not None:
+                    if self._node.registry.get(EntryId.parse(needed)) is not None:
                         continue
                     raise invalid(f"service startup blocked by missing dependencies: {name} requires {needed}")
                 level = max(level, visit(needed) + 1)
@@ -280,9 +282,3 @@ class Supervisor:
 
     def _announce(self, entry_id: str, what: str, data: dict[str, Any] | None = None) -> None:
         self._node.bus.publish("supervisor", f"service.{what}", entry_id, data)
-
-
-def _entry_id(text: str) -> Any:
-    from wippy.core.ids import EntryId
-
-    return EntryId.parse(text)

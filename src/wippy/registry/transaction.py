@@ -225,7 +225,12 @@ class Transaction:
         waiting = dict.fromkeys(operation.id for operation in postponed)
         ids = [str(entry_id) for entry_id in waiting]
         reasons = [str(self._postponed_reasons[entry_id]) for entry_id in waiting]
-        lines = "".join(f"\n  {reason}" for reason in reasons)
+        circle = _circle({str(i): (self._postponed_reasons[i].details or {}).get("id", "") for i in waiting})
+        if circle:
+            reasons_shown = [f"these need each other: {' -> '.join(circle)}", *reasons]
+        else:
+            reasons_shown = reasons
+        lines = "".join(f"\n  {reason}" for reason in reasons_shown)
         return not_found(
             f"unresolved dependencies after retry: {', '.join(ids)}{lines}",
             entries=dict(zip(ids, reasons, strict=True)),
@@ -249,6 +254,17 @@ class Transaction:
 
     def _publish(self, kind: str, path: str, data: Any = None) -> None:
         self._environment.publish(SYSTEM, kind, path, data)
+
+
+def _circle(needs: Mapping[str, str]) -> list[str]:
+    """A cycle among entries that each need another one, first entry repeated at the end; empty when there is none."""
+    for start in needs:
+        path = [start]
+        while (following := needs.get(path[-1], "")) in needs:
+            if following in path:
+                return [*path[path.index(following) :], following]
+            path.append(following)
+    return []
 
 
 _reference_paths: dict[type[AnyHandler], tuple[tuple[str, PathSet], ...]] = {}

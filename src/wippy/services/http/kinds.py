@@ -154,7 +154,7 @@ class EndpointHandler(HttpHandler):
         router = self.router(str(config.router))
         parse_pattern(join(router.prefix, config.path) if config.path.startswith("/") else config.path)
         name = str(entry.id)
-        router.endpoints[name] = Endpoint(name, config.method, config.path, str(config.func))
+        router.endpoints[name] = Endpoint(name, config.method, config.path, str(config.func), entry.label())
 
     async def update(self, entry: Entry, config: EndpointConfig, previous: Entry) -> None:
         check_method(config.method)

@@ -28,6 +28,10 @@ class Route:
     segments: tuple[Segment, ...]
     target: Any
 
+    def __str__(self) -> str:
+        route = f"{self.method} {self.pattern}"
+        return f"{route} ({self.target})" if self.target is not None else route
+
 
 class Match(NamedTuple):
     """`route` is None when nothing fits: `allowed` lists the methods the path knows (405), `redirect` where to go."""
@@ -125,7 +129,7 @@ class RoutingTable:
         routes = list(routes)
         clashes = find_conflicts(routes)
         if clashes:
-            pairs = [f"{a.method} {a.pattern} and {b.method} {b.pattern}" for a, b in clashes]
+            pairs = [f"{a} and {b}" for a, b in clashes]
             raise conflict(f"ambiguous routes: {'; '.join(pairs)}", conflicts=pairs)
         self._root = _Level()
         self._static: dict[tuple[str, str], Route] = {}

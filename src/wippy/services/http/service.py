@@ -30,6 +30,10 @@ class Endpoint:
     method: str
     path: str
     function: str
+    label: str
+
+    def __str__(self) -> str:
+        return self.label
 
 
 @dataclass(slots=True)
