@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
 import pykka
 
 
-class Chatter(pykka.ThreadingActor):
-    """Answers every message to its sender until the rounds are used up."""
-
-    def __init__(self, done: threading.Event) -> None:
-        super().__init__()
-        self._done = done
-
+class Pong(pykka.ThreadingActor):
     def on_receive(self, message: Any) -> Any:
-        if message["i"] == 0:
-            self._done.set()
-            return
-        message["from"].tell({"i": message["i"] - 1, "s": "hello", "from": self.actor_ref})
+        return message
 
 
-def messages_per_second(messages: int) -> float:
-    """Messages that two actors exchange, one after the other."""
-    done = threading.Event()
-    ping, pong = Chatter.start(done), Chatter.start(done)
-    start = time.perf_counter()
-    ping.tell({"i": messages, "s": "hello", "from": pong})
-    done.wait()
-    elapsed = time.perf_counter() - start
+class Ping(pykka.ThreadingActor):
+    def __init__(self, peer: Any) -> None:
+        super().__init__()
+        self._peer = peer
+
+    def chat(self, rounds: int) -> float:
+        """Seconds that `rounds` requests and their replies take."""
+        start = time.perf_counter()
+        for i in range(rounds):
+            self._peer.ask({"i": i, "s": "hello"})
+        return time.perf_counter() - start
+
+
+def messages_per_second(rounds: int) -> float:
+    pong = Pong.start()
+    ping = Ping.start(pong)
+    elapsed: float = ping.proxy().chat(rounds).get()
     ping.stop()
     pong.stop()
-    return messages / elapsed
+    return 2 * rounds / elapsed

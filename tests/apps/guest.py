@@ -88,7 +88,10 @@ class App:
 
     def web(self, port: int, **lifecycle: Any) -> App:
         self.add(
-            "web", "http.service", addr=f"127.0.0.1:{port}", lifecycle={"auto_start": True, "requires": ["host"], **lifecycle}
+            "web",
+            "http.service",
+            addr=f"127.0.0.1:{port}",
+            lifecycle={"auto_start": True, "requires": ["host"], **lifecycle},
         )
         return self.add("root", "http.router", {"server": "web"}, prefix="/")
 

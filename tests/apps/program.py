@@ -117,7 +117,6 @@ class Serving:
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         return ask(self.port, method, path, body, headers)
 
-
     def wait(self) -> int:
         """The exit code, once the program has ended."""
         code = self.process.wait(LIMIT)

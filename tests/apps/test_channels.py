@@ -10,7 +10,9 @@ def run(body: str, *args: object) -> object:
 
 
 def test_buffered_sends_do_not_wait_and_arrive_in_order() -> None:
-    assert run("local c = channel.new(3) for i = 1, 3 do c:send(i) end return { c:receive(), c:receive(), (c:receive()) }") == [
+    assert run(
+        "local c = channel.new(3) for i = 1, 3 do c:send(i) end return { c:receive(), c:receive(), (c:receive()) }"
+    ) == [
         1,
         2,
         3,
@@ -54,7 +56,10 @@ def test_a_send_that_waits_learns_of_the_close() -> None:
 
 
 def test_nil_is_a_value() -> None:
-    assert run("local c = channel.new(1) c:send(nil) local v, open = c:receive() return { v == nil, open }") == [True, True]
+    assert run("local c = channel.new(1) c:send(nil) local v, open = c:receive() return { v == nil, open }") == [
+        True,
+        True,
+    ]
 
 
 def test_select_takes_the_first_that_is_ready() -> None:

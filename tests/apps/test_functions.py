@@ -12,7 +12,10 @@ def app() -> App:
     found = App()
     found.function("echo", "return ...").function("nothing", "local x = 1").function("two", "return 1, 2")
     found.function("slow", "local ms, v = ... time.sleep(ms * 1000000) return v")
-    found.function("fail", "local kind, retryable = ... return nil, errors.new({ message = 'no', kind = kind, retryable = retryable })")
+    found.function(
+        "fail",
+        "local kind, retryable = ... return nil, errors.new({ message = 'no', kind = kind, retryable = retryable })",
+    )
     found.function("raise", "error('raised', 0)").function("text", "return nil, 'just text'")
     found.function("context", "return { ctx.get('a'), (ctx.all()) }")
     return found
@@ -96,12 +99,18 @@ def test_variables_of_a_library_belong_to_each_process() -> None:
     counter = "local n = 0 return { next = function() n = n + 1 return n end }"
     found = App().add("counter", "library.lua", source=counter)
     found.process("child", "return counter.next()", imports={"counter": "app:counter"})
-    found.process("main", "counter.next() return { counter.next(), process.exec('app:child', 'app:host') }", imports={"counter": "app:counter"})
+    found.process(
+        "main",
+        "counter.next() return { counter.next(), process.exec('app:child', 'app:host') }",
+        imports={"counter": "app:counter"},
+    )
     assert found.use(lambda runtime: runtime.run_process("app:main", "app:host")) == [2, 1]
 
 
 def test_a_process_with_a_default_host_can_be_called() -> None:
-    found = app().process("job", "local a, b = ... if b then error('told so', 0) end return a", meta={"default_host": "app:host"})
+    found = app().process(
+        "job", "local a, b = ... if b then error('told so', 0) end return a", meta={"default_host": "app:host"}
+    )
     assert found.run(
         """
         local _, err = funcs.call("app:job", 1, true)
@@ -166,13 +175,16 @@ def test_asyncs_run_together() -> None:
 
 
 def test_the_faster_of_two_futures_wins_a_select() -> None:
-    assert app().run(
-        """
+    assert (
+        app().run(
+            """
         local slow, fast = funcs.async("app:slow", 500, "slow"), funcs.async("app:slow", 5, "fast")
         local r = channel.select({ slow:channel():case_receive(), fast:channel():case_receive() })
         return r.value:data()
         """
-    ) == "fast"
+        )
+        == "fast"
+    )
 
 
 def test_a_timeout_of_an_executor_is_an_error() -> None:
@@ -194,36 +206,45 @@ def test_an_inline_function_serves_one_call_at_a_time() -> None:
         "busy = (busy or 0) + 1 local most = busy time.sleep('2ms') busy = busy - 1 return most",
         pool={"type": "inline"},
     )
-    assert found.run(
-        """
+    assert (
+        found.run(
+            """
         local futures, most = {}, 0
         for i = 1, 5 do futures[i] = funcs.async("app:inline") end
         for i = 1, 5 do most = math.max(most, futures[i]:channel():receive():data()) end
         return most
         """
-    ) == 1
+        )
+        == 1
+    )
 
 
 def test_calls_beyond_a_pool_wait_for_their_turn() -> None:
     found = App().function("pooled", "time.sleep('1ms') return (...)", pool={"type": "static", "workers": 2})
-    assert found.run(
-        """
+    assert (
+        found.run(
+            """
         local futures, sum = {}, 0
         for i = 1, 50 do futures[i] = funcs.async("app:pooled", i) end
         for i = 1, 50 do sum = sum + futures[i]:channel():receive():data() end
         return sum
         """
-    ) == 1275
+        )
+        == 1275
+    )
 
 
 def test_a_crash_does_not_cost_an_instance() -> None:
     found = App().function("fragile", "if ... then error('x') end return 'fine'", pool={"type": "inline"})
-    assert found.run(
-        """
+    assert (
+        found.run(
+            """
         for _ = 1, 3 do funcs.call("app:fragile", true) end
         return (funcs.call("app:fragile"))
         """
-    ) == "fine"
+        )
+        == "fine"
+    )
 
 
 # Lifetimes ----------------------------------------
@@ -234,8 +255,9 @@ def test_the_end_of_a_caller_cancels_what_it_called() -> None:
     found.function("watched", "process.registry.register('watched') process.send('main', 'up') time.sleep('10s')")
     found.process("caller", "funcs.call('app:watched')")
     found.process("starter", "funcs.async('app:watched') process.inbox():receive()")
-    assert found.run(
-        """
+    assert (
+        found.run(
+            """
         process.registry.register("main")
         local up, gone = process.listen("up"), {}
         for i, name in ipairs({ "caller", "starter" }) do
@@ -248,24 +270,35 @@ def test_the_end_of_a_caller_cancels_what_it_called() -> None:
         end
         return gone
         """
-    ) == [["pid.exit", "Canceled", True]] * 2
+        )
+        == [["pid.exit", "Canceled", True]] * 2
+    )
 
 
 def test_a_process_spawned_by_a_function_outlives_it() -> None:
-    found = app().process("lives", "process.inbox():receive() return 'lived'").function("starts", "return spawn('lives')")
-    assert found.run(
-        """
+    found = (
+        app().process("lives", "process.inbox():receive() return 'lived'").function("starts", "return spawn('lives')")
+    )
+    assert (
+        found.run(
+            """
         local pid = funcs.call("app:starts")
         process.monitor(pid)
         process.send(pid, "go")
         return within(process.events()).result.value
         """
-    ) == "lived"
+        )
+        == "lived"
+    )
 
 
 def test_a_function_has_a_mailbox_of_its_own() -> None:
-    found = app().process("echo_back", "local m = process.inbox():receive() process.send(m:from(), 'back', m:payload():data())")
-    found.function("asks", "local back = process.listen('back') process.send(spawn('echo_back'), 'q', 'hi') return within(back)")
+    found = app().process(
+        "echo_back", "local m = process.inbox():receive() process.send(m:from(), 'back', m:payload():data())"
+    )
+    found.function(
+        "asks", "local back = process.listen('back') process.send(spawn('echo_back'), 'q', 'hi') return within(back)"
+    )
     assert found.run("return (funcs.call('app:asks'))") == "hi"
 
 
@@ -285,7 +318,9 @@ def test_context_of_a_call() -> None:
 
 
 def test_context_is_inherited_and_merged() -> None:
-    found = app().function("middle", "return { funcs.call('app:context'), funcs.new():with_context({ a = 2 }):call('app:context') }")
+    found = app().function(
+        "middle", "return { funcs.call('app:context'), funcs.new():with_context({ a = 2 }):call('app:context') }"
+    )
     assert found.run("return funcs.new():with_context({ a = 1, c = 3 }):call('app:middle')") == [
         [1, {"a": 1, "c": 3}],
         [2, {"a": 2, "c": 3}],
@@ -303,7 +338,11 @@ def test_executors_are_immutable() -> None:
 
 
 def test_context_reaches_an_async_and_a_process() -> None:
-    found = app().process("child", "return (ctx.get('a'))").function("spawns", "return process.exec('app:child', 'app:host')")
+    found = (
+        app()
+        .process("child", "return (ctx.get('a'))")
+        .function("spawns", "return process.exec('app:child', 'app:host')")
+    )
     assert found.run(
         """
         local ex = funcs.new():with_context({ a = "here" })

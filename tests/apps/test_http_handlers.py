@@ -293,7 +293,10 @@ def read_until(connection: socket.socket, text: bytes) -> bytes:
 
 def test_the_parts_of_a_request(site: Site) -> None:
     answer = site.ask(
-        "GET", "/request?a=1&a=2&b=x%20y&c&%zz", None, {"X-One": "v", "Accept": "text/html, application/json", "Host": "h:1"}
+        "GET",
+        "/request?a=1&a=2&b=x%20y&c&%zz",
+        None,
+        {"X-One": "v", "Accept": "text/html, application/json", "Host": "h:1"},
     ).json
     assert answer["remote"].startswith("127.0.0.1:")
     del answer["remote"]
@@ -378,8 +381,13 @@ def test_a_form_with_a_file(site: Site) -> None:
 
 
 def test_a_form_that_is_none_is_an_error(site: Site) -> None:
-    assert site.ask("POST", "/form-errors", b"x=1", {"Content-Type": "application/x-www-form-urlencoded"}).text == "Invalid"
-    assert site.ask("POST", "/form-errors", b"x", {"Content-Type": "multipart/form-data; boundary=B"}).text == "Internal"
+    assert (
+        site.ask("POST", "/form-errors", b"x=1", {"Content-Type": "application/x-www-form-urlencoded"}).text
+        == "Invalid"
+    )
+    assert (
+        site.ask("POST", "/form-errors", b"x", {"Content-Type": "multipart/form-data; boundary=B"}).text == "Internal"
+    )
 
 
 # Binding ----------------------------------------

@@ -216,6 +216,8 @@ def test_two_routers_with_one_prefix_are_refused() -> None:
         ("http.router", {"server": "web"}, {"prefix": "/m", "options": {"a": 1}}, "options"),
     ],
 )
-def test_entries_that_lack_something_are_refused(kind: str, meta: dict[str, Any], data: dict[str, Any], field: str) -> None:
+def test_entries_that_lack_something_are_refused(
+    kind: str, meta: dict[str, Any], data: dict[str, Any], field: str
+) -> None:
     error = boot(App().add("bad", kind, meta, **data))
     assert "app:bad" in error.message and field in error.message

@@ -41,7 +41,9 @@ def test_identity() -> None:
 
 
 def test_arguments_reach_the_method_by_position() -> None:
-    found = app().run("local a, b, c, d = ... return { a, b, c == nil, d, select('#', ...) }", 1, "two", None, {"three": [3]})
+    found = app().run(
+        "local a, b, c, d = ... return { a, b, c == nil, d, select('#', ...) }", 1, "two", None, {"three": [3]}
+    )
     assert found == [1, "two", True, {"three": [3]}, 4]
 
 
@@ -180,9 +182,10 @@ def test_after_is_the_timeout_of_a_select() -> None:
 
 
 def test_default_does_not_wait() -> None:
-    assert app().run(
-        "return channel.select({ process.inbox():case_receive(), default = true })"
-    ) == {"default": True, "ok": True}
+    assert app().run("return channel.select({ process.inbox():case_receive(), default = true })") == {
+        "default": True,
+        "ok": True,
+    }
 
 
 def test_message_parts() -> None:
@@ -220,7 +223,7 @@ def test_messages_are_copies() -> None:
         ('process.send("{nowhere|0x00001}", "t")', "NotFound", "host not found"),
         ('process.send("nobody", "t")', "NotFound", "could not resolve 'nobody' as PID or registered name"),
         ('process.send(process.pid(), "@pid/inbox", 1)', "Invalid", "cannot send to @ topics"),
-        ('process.send(process.pid())', "Invalid", "send requires at least destination and topic arguments"),
+        ("process.send(process.pid())", "Invalid", "send requires at least destination and topic arguments"),
         ('process.listen("")', "Invalid", "topic cannot be empty"),
         ('process.listen("@x")', "Invalid", "cannot listen to @ topics"),
         ('process.spawn("app:nothing", "app:host")', "NotFound", "app:nothing"),
@@ -231,7 +234,11 @@ def test_messages_are_copies() -> None:
         ('process.registry.lookup("nobody")', "NotFound", "name not registered"),
         ('process.registry.register("n", "nonsense")', "Invalid", "invalid pid format: missing braces"),
         ('process.registry.register("n", process.pid(), "x")', "Invalid", ""),
-        ('process.registry.register("n", nil, process.registry.CONSISTENT)', "Internal", "global registry not available"),
+        (
+            'process.registry.register("n", nil, process.registry.CONSISTENT)',
+            "Internal",
+            "global registry not available",
+        ),
         ('process.terminate("{app:host|0x0ffff}")', "Internal", "terminate failed"),
         ('process.monitor("{app:host|0x0ffff}")', "Internal", "monitor failed"),
         ('process.link("{app:host|0x0ffff}")', "Internal", "link failed"),
@@ -243,7 +250,9 @@ def test_failures_are_returned(call: str, kind: str, text: str) -> None:
     assert not value and got_kind == kind and text in message
 
 
-@pytest.mark.parametrize("call", ["process.send(nil, 't')", "process.send({}, 't')", "process.send('x', 5)", "process.listen(1)"])
+@pytest.mark.parametrize(
+    "call", ["process.send(nil, 't')", "process.send({}, 't')", "process.send('x', 5)", "process.listen(1)"]
+)
 def test_wrong_argument_types_raise(call: str) -> None:
     assert "bad argument" in app().run(f"local ok, e = pcall(function() {call} end) return not ok and tostring(e)")
 
@@ -305,7 +314,10 @@ def test_exit_of_a_crash_has_an_error_and_no_value() -> None:
         ("return 'v', { 1 }", {"value": "v"}),
         ("return", {}),
         ("return 'v', 'broken'", ["Internal", "broken", False]),
-        ("return 'v', errors.new({ message = 'm', kind = errors.CONFLICT, retryable = true })", ["Conflict", "m", True]),
+        (
+            "return 'v', errors.new({ message = 'm', kind = errors.CONFLICT, retryable = true })",
+            ["Conflict", "m", True],
+        ),
         ("error(errors.new({ message = 'm', kind = errors.TIMEOUT }))", ["Timeout", "m", None]),
         ("error('raised', 0)", ["Internal", "raised", None]),
         ("coroutine.spawn(function() error('inner', 0) end) process.inbox():receive()", ["Internal", "inner", None]),
@@ -394,15 +406,18 @@ def test_cancel_reaches_events_and_the_result_reaches_the_watcher() -> None:
 
 
 def test_cancel_is_only_a_request() -> None:
-    assert app().run(
-        """
+    assert (
+        app().run(
+            """
         local pid = spawn("echo")
         process.cancel(pid)
         local replies = process.listen("echo")
         process.send(pid, "t", "still here")
         return within(replies)
         """
-    ) == "still here"
+        )
+        == "still here"
+    )
 
 
 def test_terminate_ends_a_process() -> None:
@@ -502,14 +517,17 @@ def test_unlink_suppresses_link_down() -> None:
 
 
 def test_a_regular_end_dissolves_links_silently() -> None:
-    assert app().run(
-        """
+    assert (
+        app().run(
+            """
         process.set_options({ trap_links = true })
         spawn_linked("done")
         local _, why = within(process.events(), "100ms")
         return why
         """
-    ) == "timeout"
+        )
+        == "timeout"
+    )
 
 
 def test_a_failed_link_ends_who_does_not_trap_it() -> None:
@@ -701,7 +719,9 @@ def test_many_processes_among_several_lua_states_answer() -> None:
     """More processes than one state takes: the others go to a second one, and messages and exits cross."""
     found = (
         app()
-        .process("reports", 'local to = ... process.send(to, "hi", process.pid()) process.inbox():receive() return "bye"')
+        .process(
+            "reports", 'local to = ... process.send(to, "hi", process.pid()) process.inbox():receive() return "bye"'
+        )
         .run(
             """
             local hi, n, me = process.listen("hi"), 17000, process.pid()

@@ -157,7 +157,9 @@ def test_other_failures_are_retried(body: str) -> None:
 
 
 def test_a_terminated_process_is_started_again() -> None:
-    app = App().service("svc", "process.registry.register('svc') process.inbox():receive()", restart=FAST, stop_timeout="50ms")
+    app = App().service(
+        "svc", "process.registry.register('svc') process.inbox():receive()", restart=FAST, stop_timeout="50ms"
+    )
     app.process("killer", "return process.terminate('svc')")
 
     async def work(runtime: Runtime, history: History) -> None:
@@ -193,7 +195,12 @@ def test_a_long_run_resets_the_counter() -> None:
 
 def test_dependencies_start_first_and_stop_last() -> None:
     waiting = "process.events():receive()"
-    app = App().service("c", waiting, requires=["b.service"]).service("a", waiting).service("b", waiting, depends_on=["a.service"])
+    app = (
+        App()
+        .service("c", waiting, requires=["b.service"])
+        .service("a", waiting)
+        .service("b", waiting, depends_on=["a.service"])
+    )
 
     async def work(runtime: Runtime, history: History) -> None:
         running = [service for service, status, _ in history.changes if status == "running"]
@@ -259,7 +266,10 @@ def test_an_optional_service_that_cannot_start_keeps_trying() -> None:
 @pytest.mark.parametrize(
     ("lifecycle", "text"),
     [
-        ({"requires": ["nothing"]}, "service startup blocked by missing dependencies: app:svc.service requires app:nothing"),
+        (
+            {"requires": ["nothing"]},
+            "service startup blocked by missing dependencies: app:svc.service requires app:nothing",
+        ),
         ({"requires": ["svc.service"]}, "services require each other"),
     ],
 )
@@ -287,9 +297,7 @@ def test_supervision_is_announced_to_guests() -> None:
     app = App().service("svc", "process.inbox():receive()", auto_start=False, stop_timeout="50ms")
 
     async def work(runtime: Runtime, history: History) -> None:
-        waiting = asyncio.ensure_future(
-            runtime.run_process("app:listener", "app:host")
-        )
+        waiting = asyncio.ensure_future(runtime.run_process("app:listener", "app:host"))
         await until(lambda: runtime.node.shards[0].live >= 1)
         await asyncio.sleep(0.02)
         await runtime.node.supervisor.start("app:svc.service")

@@ -1,7 +1,7 @@
 """What a page shows: the files of a project, and what commands print.
 
-A file is a line with its path in backquotes, followed by a code block. A command is a line `$ wippy ...` in a `console` block,
-followed by what it prints.
+A file is a line with its path in backquotes, followed by a code block. A command is a line `$ wippy ...` in a `console`
+block, followed by what it prints.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Shown(NamedTuple):
 
 def files(page: Path) -> dict[str, str]:
     """Path -> text of the files that a page shows."""
-    return {path: text for path, text in _FILE.findall(page.read_text())}
+    return dict(_FILE.findall(page.read_text()))
 
 
 def commands(page: Path) -> Iterator[Shown]:

@@ -147,17 +147,9 @@ class _Session:
 
     def execute(self, process: str, host: str | None, words: Sequence[str]) -> int:
         """One process on a terminal host; the exit code its result means (spec 01 §18)."""
-        self._check_process(process)
         if not self._flags.has_log_flags:
             configure_logging(silent=True)
         return self._loop(_execute(self._runtime(), process, self._terminal_host(host), tuple(words)))
-
-    def _check_process(self, wanted: str) -> None:
-        entry = next((e for e in self._entries if str(e.id) == wanted), None)
-        if entry is None:
-            raise not_found(f"process {wanted} not found")
-        if not entry.kind.startswith("process.") or entry.kind in ("process.host", "process.service"):
-            raise invalid(f"{entry.label()} is not a process")
 
     def _terminal_host(self, wanted: str | None) -> str:
         hosts = sorted(str(e.id) for e in self._entries if e.kind == "terminal.host")
@@ -217,22 +209,38 @@ async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, 
     async with _signals() as asked:
         await runtime.start()
         terminal = Terminal(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer, words)
-        running = asyncio.ensure_future(_on_host(runtime, process, host, words, terminal))
-        waiting = asyncio.ensure_future(asked.wait())
-        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            runtime.node.cancel(runtime.node.resources[host].pid, "runtime stopping")
         try:
-            if running.done():
-                return exit_code(running.result())
-            running.cancel()
-            return 0
-        except Error as e:
-            click.echo(e.message, err=True)
-            return 1
+            _check_process(runtime, process)
+            running = asyncio.ensure_future(_on_host(runtime, process, host, words, terminal))
+            return await _result(runtime, running, host, asked)
         finally:
             terminal.close()
             await runtime.stop()
+
+
+def _check_process(runtime: Runtime, process: str) -> None:
+    """Raises Error unless the entry is one of those that can be started."""
+    entry = runtime.node.registry.get(EntryId.parse(process))
+    if entry is None:
+        raise not_found(f"process {process} not found")
+    if not entry.kind.startswith("process.") or entry.kind in ("process.host", "process.service"):
+        raise invalid(f"{entry.label()} is not a process")
+
+
+async def _result(runtime: Runtime, running: asyncio.Future[Any], host: str, asked: asyncio.Event) -> int:
+    """The exit code of the process, or 0 when a signal came first."""
+    waiting = asyncio.ensure_future(asked.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        runtime.node.cancel(runtime.node.resources[host].pid, "runtime stopping")
+        running.cancel()
+        return 0
+    waiting.cancel()
+    try:
+        return exit_code(running.result())
+    except Error as e:
+        click.echo(e.message, err=True)
+        return 1
 
 
 async def _on_host(runtime: Runtime, process: str, host: str, words: tuple[str, ...], terminal: Any) -> Any:

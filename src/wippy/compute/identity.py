@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
+
 Verdict = Literal["allow", "deny", "undefined"]
 
 
@@ -32,13 +34,23 @@ class Identities:
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
         self._known: list[Identity] = [Identity(None, None)]
+        self._numbers: dict[tuple[bytes, int], int] = {}
 
     def add(self, actor: Actor | None, scope: Scope | None) -> int:
         """The number under which guests act as `actor` within `scope`."""
         if actor is None and scope is None:
             return 0
-        self._known.append(Identity(actor, scope))
-        return len(self._known) - 1
+        key = (msgspec.msgpack.encode(actor, enc_hook=str), id(scope))
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._known)
+            self._known.append(Identity(actor, scope))
+        return number
+
+    def derive(self, number: int, actor: Actor | None, scope: Scope | None) -> int:
+        """`number` with another actor or scope; what is None stays inherited (spec 05 §9.6)."""
+        known = self._known[number]
+        return self.add(actor or known.actor, scope or known.scope)
 
     def get(self, number: int) -> Identity:
         return self._known[number]

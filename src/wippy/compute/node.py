@@ -161,6 +161,9 @@ class Node:
     def identity_open(self, identity: int) -> bool:
         return self.identities.open(identity)
 
+    def derive_identity(self, identity: int, actor: Any, scope: Any) -> int:
+        return self.identities.derive(identity, actor, scope)
+
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool:
         return self.identities.permitted(identity, action, resource, attributes)
 

@@ -85,4 +85,8 @@ def service_identity(node: Node, lifecycle: Lifecycle) -> int:
     if security is None:
         return 0
     actor = Actor(security.actor.id, security.actor.meta) if security.actor else None
-    return node.identities.add(actor, None)
+    policies = node.resources.get("@policies")
+    if policies is None:
+        return node.identities.add(actor, None)
+    scope = policies.scope(map(str, security.policies), map(str, security.groups))
+    return node.identities.add(actor, scope)

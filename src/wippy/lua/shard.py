@@ -22,14 +22,15 @@ import lupa.lua55 as lua55
 
 from wippy.core.clock import Clock
 from wippy.lua.bindings import Bindings, failure
-from wippy.lua.wire import decode, encode
+from wippy.lua.wire import HandleRef, decode, encode
 
 log = logging.getLogger("wippy.lua")
 
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
-    "state", "errors", "copy", "wire", "sandbox", "numbers", "strings", "patterns", "tables", "scheduler", "coroutines", "channel",
-    "mailbox", "process", "relations", "functions", "timers", "bus", "types", "type_values", "host", "guest", "os",
+    "state", "errors", "copy", "wire", "sandbox", "numbers", "strings", "patterns", "tables", "scheduler",
+    "coroutines", "channel", "mailbox", "process", "relations", "functions", "timers", "memory", "bus",
+    "types", "type_values", "host", "guest", "os",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -59,6 +60,7 @@ class ShardHost(Protocol):
     def host(self, host_id: str, shard: int) -> dict[str, Any]: ...
     def place(self, host_id: str, shard: int) -> int: ...
     def identity_open(self, identity: int) -> bool: ...
+    def derive_identity(self, identity: int, actor: Any, scope: Any) -> int: ...
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool: ...
 
 
@@ -97,6 +99,7 @@ class Shard:
             "module": self._primitive(lambda name: encode(bindings.spec(name.decode()))),
             "definition": self._primitive(lambda entry: encode(host.definition(entry.decode()))),
             "host": self._primitive(lambda entry: encode(host.host(entry.decode(), self.index))),
+            "derive": self._primitive(self._derive),
             "place": self._primitive(lambda entry: host.place(entry.decode(), self.index)),
             "open": self._primitive(host.identity_open),
             "permitted": self._primitive(self._permitted),
@@ -131,6 +134,12 @@ class Shard:
         return self.host.permitted(
             identity, action.decode(), resource.decode("utf-8", "replace"), {**extra, "pid": pid.decode()}
         )
+
+    def _derive(self, identity: int, body: bytes) -> int:
+        """A number for `identity` with the actor and scope whose handles the guest holds."""
+        handles = self.host.bindings.handles
+        actor, scope = (handles.get(ref) if isinstance(ref, HandleRef) else None for ref in decode(body))
+        return self.host.derive_identity(identity, actor, scope)
 
     # Calling the kernel ----------------------------------------
 

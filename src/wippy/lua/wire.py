@@ -6,9 +6,8 @@ handle of the host extension 3. Everything else that has no data form is refused
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -18,21 +17,30 @@ _ERROR = 2
 _HANDLE = 3
 
 
-class HandleRef(NamedTuple):
+class HandleRef:
     """A host object as the guest holds it: the number of its class and of the object."""
 
-    handle_class: int
-    number: int
+    __slots__ = ("handle_class", "number")
 
+    def __init__(self, handle_class: int, number: int) -> None:
+        self.handle_class = handle_class
+        self.number = number
 
-class _Handle(msgspec.Struct, array_like=True):
-    handle_class: int
-    number: int
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HandleRef) and (other.handle_class, other.number) == (self.handle_class, self.number)
+
+    def __hash__(self) -> int:
+        return hash((self.handle_class, self.number))
+
+    def __repr__(self) -> str:
+        return f"HandleRef({self.handle_class}, {self.number})"
 
 
 def _enc_hook(value: Any) -> Any:
     if isinstance(value, Error):
         return msgspec.msgpack.Ext(_ERROR, encode_list([value.kind, value.message, value.retryable, value.details]))
+    if isinstance(value, HandleRef):
+        return msgspec.msgpack.Ext(_HANDLE, _ENCODER.encode([value.handle_class, value.number]))
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Iterable):
@@ -57,26 +65,17 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _wrapped(value: Any) -> Any:
-    """Values that msgspec knows in another sense than we do: handles and times."""
-    if isinstance(value, HandleRef):
-        return msgspec.msgpack.Ext(_HANDLE, _ENCODER.encode([value.handle_class, value.number]))
-    if isinstance(value, datetime.datetime):
-        return value.timestamp()
-    return value
-
-
 def encode(value: Any) -> bytes:
     """One value for a guest. Raises Error(Invalid) for what has no data form (also integers beyond 64 bits)."""
     try:
-        return _ENCODER.encode(_wrapped(value))
+        return _ENCODER.encode(value)
     except (NotImplementedError, OverflowError, TypeError, ValueError, RecursionError) as e:
         raise invalid(f"value cannot be given to a guest: {e}") from None
 
 
 def encode_list(values: Iterable[Any]) -> bytes:
     """The values of an argument list or of several results."""
-    return encode([_wrapped(v) for v in values])
+    return encode(list(values))
 
 
 def decode(data: bytes) -> Any:

@@ -28,6 +28,7 @@ KINDS: dict[str, str] = {
     "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
     "http.router": "wippy.services.http.kinds:RouterHandler",
     "http.service": "wippy.services.http.kinds:ServiceHandler",
+    "security.policy": "wippy.services.security.kinds:PolicyHandler",
     "store.memory": "wippy.services.store.memory_kind:MemoryStoreHandler",
 }
 """Kind -> the handler class, as `python.module:Class`; a handler is constructed with the node."""
@@ -35,6 +36,7 @@ KINDS: dict[str, str] = {
 MODULES: dict[str, str] = {
     "env": "wippy.services.env.module:module",
     "http": "wippy.services.http.module:module",
+    "security": "wippy.services.security.module:module",
     "sql": "wippy.services.sql.module:module",
     "store": "wippy.services.store.module:module",
 }

@@ -124,7 +124,7 @@ end
 function S.call(id, ctx, args)
   local def, err = target(id)
   if not def then return nil, err end
-  if not ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
+  if not S.cur.ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
   copy_args(args)
   local t = S.task
   S.check_park()
@@ -165,7 +165,7 @@ end
 function S.async(id, ctx, args)
   local def, err = target(id)
   if not def then return nil, err end
-  if not ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
+  if not S.cur.ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
   copy_args(args)
   local p = S.cur
   local f = S.new_future(p)

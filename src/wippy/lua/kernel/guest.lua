@@ -244,6 +244,10 @@ local function context_allowed()
   if not S.cur.ctx.open and not S.permitted("process.context", "context") then error("not allowed: process.context", 3) end
 end
 
+local function security_allowed()
+  if not S.cur.ctx.open and not S.permitted("process.security", "security") then error("not allowed: process.security", 3) end
+end
+
 function process.with_context(values)
   string_keys(values, "with_context")
   context_allowed()
@@ -258,9 +262,10 @@ function spawner_methods:with_context(values)
   local s = spawner_of(self, "with_context")
   string_keys(values, "with_context")
   context_allowed()
+  if s.actor or s.scope then security_allowed() end
   local all = copy(s.values)
   for k, v in S.raw_pairs(values) do all[k] = copy(v) end
-  return builder { values = all, options = s.options }
+  return builder { values = all, options = s.options, actor = s.actor, scope = s.scope }
 end
 function spawner_methods:with_options(options)
   local s = spawner_of(self, "with_options")
@@ -268,13 +273,26 @@ function spawner_methods:with_options(options)
   context_allowed()
   local all = copy(s.options or {})
   for k, v in S.raw_pairs(options) do all[k] = copy(v) end
-  return builder { values = s.values, options = all }
+  return builder { values = s.values, options = all, actor = s.actor, scope = s.scope }
+end
+function spawner_methods:with_actor(actor)
+  local s = spawner_of(self, "with_actor")
+  if not S.is_handle_of(actor, "security.Actor") then bad_argument(1, "with_actor", "Actor", actor) end
+  security_allowed()
+  return builder { values = s.values, options = s.options, actor = actor, scope = s.scope }
+end
+function spawner_methods:with_scope(scope)
+  local s = spawner_of(self, "with_scope")
+  if not S.is_handle_of(scope, "security.Scope") then bad_argument(1, "with_scope", "Scope", scope) end
+  security_allowed()
+  return builder { values = s.values, options = s.options, actor = s.actor, scope = scope }
 end
 for name, relations in next, VARIANTS do
   spawner_methods[name] = function(self, id, host, ...)
     local s = spawner_of(self, name)
     if id == nil or host == nil then error(name .. " requires at least id and host arguments", 2) end
-    local pid, err = spawn(name, relations, merged(S.cur.ctx, s.values), id, host, ...)
+    local ctx = S.derive_context(merged(S.cur.ctx, s.values), s.actor, s.scope)
+    local pid, err = spawn(name, relations, ctx, id, host, ...)
     if not pid and S.error_state(err).kind == "PermissionDenied" then error(S.error_state(err).message, 2) end
     return pid, err
   end
@@ -325,12 +343,33 @@ function executor_methods:with_context(values)
   end
   local all = copy(e.values)
   for k, v in S.raw_pairs(values) do all[k] = copy(v) end
-  return setmetatable({ [EXECUTOR] = { values = all, options = e.options } }, executor_class)
+  return setmetatable({ [EXECUTOR] = { values = all, options = e.options, actor = e.actor, scope = e.scope } }, executor_class)
 end
+
+-- The identity of calls: permission failures are returned, wrong types raise (spec 03 §6).
+local function with_identity(name, class)
+  return function(self, handle)
+    local method = "with_" .. name
+    local e = executor_of(self, method)
+    if not S.is_handle_of(handle, "security." .. class) then bad_argument(1, method, class, handle) end
+    if not S.cur.ctx.open and not S.permitted("funcs.security", "security") then
+      return nil, failure("PermissionDenied", "not allowed: funcs.security")
+    end
+    local changed = { values = e.values, options = e.options, actor = e.actor, scope = e.scope }
+    changed[name] = handle
+    return setmetatable({ [EXECUTOR] = changed }, executor_class)
+  end
+end
+executor_methods.with_actor = with_identity("actor", "Actor")
+executor_methods.with_scope = with_identity("scope", "Scope")
+
+local function context_of(e) return S.derive_context(merged(S.cur.ctx, e.values), e.actor, e.scope) end
+
 function executor_methods:with_options(options)
   local e = executor_of(self, "with_options")
   string_keys(options, "with_options")
-  return setmetatable({ [EXECUTOR] = { values = e.values, options = copy(options) } }, executor_class)
+  local changed = { values = e.values, options = copy(options), actor = e.actor, scope = e.scope }
+  return setmetatable({ [EXECUTOR] = changed }, executor_class)
 end
 
 -- `timeout` of an executor: milliseconds or a duration text.
@@ -357,11 +396,11 @@ function executor_methods:call(id, ...)
   local e = executor_of(self, "call")
   local args = pack(...)
   function_id(id, "call")
-  return limited(e, function() return S.call(id, merged(S.cur.ctx, e.values), args) end)
+  return limited(e, function() return S.call(id, context_of(e), args) end)
 end
 function executor_methods:async(id, ...)
   local e = executor_of(self, "async")
-  return S.async(function_id(id, "async"), merged(S.cur.ctx, e.values), pack(...))
+  return S.async(function_id(id, "async"), context_of(e), pack(...))
 end
 S.kernel_modules.funcs = funcs
 

@@ -101,7 +101,7 @@ function S.release_host(p, own)
     own.handles = nil
   end
   if own.watched then
-    request(EXITED, p.n, S.encode_outcome(p.xv, p.xe), p.pid)
+    request(EXITED, p.n, not p.xe and own.body or S.encode_outcome(p.xv, p.xe), p.pid)
     own.watched = nil
   end
 end
@@ -366,6 +366,9 @@ function S.spawn(id, host_id, ctx, args, relations)
   def, err = S.definition(id)
   if not def then return nil, err end
   if def.pool then return nil, failure("NotFound", "no process definition for " .. id) end
+  local admitted
+  admitted, err = S.admit()
+  if not admitted then return nil, err end
   S.copy_args(args)
   local p = S.cur
   S.check_park()
@@ -472,8 +475,8 @@ end
 
 -- `attachment`: bytes that a module adds to the answer, such as the HTTP response the call has written; empty when a
 -- request's handler neither wrote nor returned anything.
-function S.reply_host(number, v, e, attachment)
-  request(REPLY, number, S.encode_outcome(v, e), attachment or false)
+function S.reply_host(number, v, e, attachment, body)
+  request(REPLY, number, not e and body or S.encode_outcome(v, e), attachment or false)
 end
 
 -- Signals between shards --------------------------------------------------------------------------------------------------
@@ -544,10 +547,17 @@ end
 -- Contexts ---------------------------------------------------------------------------------------------------------------
 
 local openness = {}                   -- identity number -> boolean
+
+-- Whether every permission passes for an identity without a policy being asked; a failure to answer means no.
+local function is_open(identity)
+  local ok, open = prim(S.prims.open, identity)
+  return ok == true and open == true
+end
+
 function S.context(identity, values)
   local open = openness[identity]
   if open == nil then
-    open = prim(S.prims.open, identity) == true
+    open = is_open(identity)
     openness[identity] = open
   end
   if identity == 0 and not values then
@@ -555,6 +565,21 @@ function S.context(identity, values)
     return S.root
   end
   return { identity = identity, values = values or false, open = open }
+end
+
+-- A context like `ctx` in which the guest's actor or scope handle takes the place of its own; nil keeps what there is.
+function S.derive_context(ctx, actor, scope)
+  if actor == nil and scope == nil then return ctx end
+  local ok, identity = prim(S.prims.derive, ctx.identity, encode(false, { n = 2, actor, scope }))
+  if not ok then error(decode(identity), 0) end
+  return S.context(identity, ctx.values)
+end
+
+-- Whether `v` is a handle of the host's class `name`, such as "security.Actor".
+function S.is_handle_of(v, name)
+  local h = type(v) == "table" and rawget(v, HANDLE) or nil
+  local class = h and handle_classes[h.class]
+  return class ~= nil and class.__name == name
 end
 
 -- What the host may call -----------------------------------------------------------------------------------------------
@@ -571,7 +596,7 @@ function interface.configure(primitive, names, shard, node, slice, soft, seed)
     return x
   end
   S.scramble = S.seed() & 0xffffffffffffff
-  S.root.open = prim(S.prims.open, 0) == true
+  S.root.open = is_open(0)
   openness[0] = S.root.open
 end
 

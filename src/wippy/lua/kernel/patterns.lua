@@ -6,11 +6,11 @@ local error, tonumber, remove = error, tonumber, table.remove
 local unpack = table.unpack
 
 -- Splits a pattern into items {operator, class or number}.
-local function parse(p)
+local function parse(p, plain_anchor)
   local items, n = {}, 0
   local captures, open = 0, {}
   local at, size = 1, #p
-  local anchored = byte(p, 1) == 94
+  local anchored = byte(p, 1) == 94 and not plain_anchor
   if anchored then at = 2 end
   local function add(op, value)
     n = n + 1
@@ -84,6 +84,40 @@ local function parse(p)
   return items, captures, anchored
 end
 
+-- A C call may read so many bytes times the length of a class before the slice is looked at.
+local STEP = 200000
+
+-- Where the class `class` is met next; nil when it is not.
+local function skipper(class)
+  local window = STEP // #class + 1
+  local charge = S.charge
+  return function(s, i)
+    while #s - i > window do
+      local at = find(sub(s, i, i + window - 1), class)
+      if at then return i + at - 1 end
+      i = i + window
+      charge(STEP)
+    end
+    return find(s, class, i)
+  end
+end
+
+-- The last of the characters from `i` that `class` matches without a gap; i - 1 when the first does not.
+local function runner(class)
+  local p, window = "^" .. class .. "*", STEP // #class + 1
+  local charge = S.charge
+  return function(s, i)
+    while #s - i > window do
+      local _, last = find(sub(s, i, i + window - 1), p)
+      if last < window then return i + last - 1 end
+      i = i + window
+      charge(STEP)
+    end
+    local _, last = find(s, p, i)
+    return last or i - 1
+  end
+end
+
 local build = {}
 
 function build.one(next_item, class)
@@ -94,19 +128,20 @@ function build.one(next_item, class)
 end
 
 function build.raw(next_item, p)
+  local opening, charge = byte(p, 4), S.charge
+  local balanced = sub(p, 1, 3) == "^%b"
   return function(s, i)
     local _, last = find(s, p, i)
+    if balanced and byte(s, i) == opening then charge((last or #s) - i) end
     if last then return next_item(s, last + 1) end
   end
 end
 
 local function greedy(least)
   return function(next_item, class)
-    local p = "^" .. class .. (least == 0 and "*" or "+")
-    local charge = S.charge
+    local run, charge = runner(class), S.charge
     return function(s, i)
-      local _, last = find(s, p, i)
-      if not last then return nil end
+      local last = run(s, i)
       for j = last + 1, i + least, -1 do
         local r = next_item(s, j)
         if r then return r end
@@ -197,13 +232,14 @@ local function leading(items)
   return nil
 end
 
-local function compile(p)
-  local items, captures, anchored = parse(p)
+local function compile(p, plain_anchor)
+  local items, captures, anchored = parse(p, plain_anchor)
   local first, last = {}, {}
   capturing(first, last)
   local matcher = function(_, i) return i end
   for k = #items, 1, -1 do matcher = build[items[k][1]](matcher, items[k][2]) end
   local lead = leading(items)
+  local skip = lead and skipper(lead)
   local charge = S.charge
 
   local function search(s, i)
@@ -213,8 +249,8 @@ local function compile(p)
       return nil
     end
     while i <= #s + 1 do
-      if lead then
-        i = find(s, lead, i)
+      if skip then
+        i = skip(s, i)
         if not i then return nil end
       end
       local r = matcher(s, i)
@@ -276,8 +312,8 @@ local function compile(p)
   return compiled
 end
 
--- A compiled pattern is not shared: a suspended match of one task must not see the captures of another.
-function S.pattern(p)
+-- `plain_anchor`: a leading `^` stands for itself, as in gmatch. A compiled pattern is not shared: a suspended match of one task must not see the captures of another.
+function S.pattern(p, plain_anchor)
   if #p > 10000 then error("pattern is too long", 0) end
-  return compile(p)
+  return compile(p, plain_anchor)
 end

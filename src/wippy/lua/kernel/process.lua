@@ -70,10 +70,19 @@ local function instantiate(p, def)
 end
 S.instantiate = instantiate
 
--- What main returned, as it leaves the process: copied while its task can still be suspended and its errors are its own.
+-- What main returned, as it leaves the process: made while its task can still be suspended and its errors are its own.
 local function outcome(v, e)
   local t = type(v)
-  if t == "table" or t == "function" or t == "thread" then v = copy(v) end
+  if t == "table" then
+    local p = S.cur
+    local reply, own = p.reply, p.own
+    if (reply and reply.host or own and own.watched) and type(e) ~= "string" and not S.error_state(e) then
+      S.own(p).body = S.encode(false, { n = 2, v, nil })
+    end
+    if not (reply and reply.host) then v = copy(v) end
+  elseif t == "function" or t == "thread" then
+    v = nil
+  end
   return v, e
 end
 S.outcome = outcome
@@ -96,14 +105,14 @@ function S.module_ready(p, t)
 end
 
 -- Answers whoever waits: a task of this shard, or a request of the host.
-function S.answer(to, v, e, attachment)
+function S.answer(to, v, e, attachment, body)
   if to.co then
     S.wake(to, v, e)
     to.call = false
   elseif to.future then
     S.complete_future(to, v, e)
   elseif to.host then
-    S.reply_host(to.host, v, e, attachment)
+    S.reply_host(to.host, v, e, attachment, body)
   elseif to.reference then
     S.answer_signal(to.reference, v, e)
   elseif to.failed then
@@ -220,6 +229,12 @@ local function report(p)
   end
 end
 
+local function attachment_of(own)
+  if not own.attachment then return own.silent and "" or nil end
+  local ok, text = pcall(own.attachment)
+  return ok and text or own.silent and "" or nil
+end
+
 local MOST_AT_ONCE = 100              -- ended processes dealt with between two steps of living ones
 local tries = 0                       -- failures of the first one in the list
 
@@ -260,7 +275,7 @@ function S.bury()
     local reply = p.reply
     if reply then
       local own = p.own
-      S.answer(reply, p.xv, p.xe, own and (own.attachment and own.attachment() or own.silent and "") or nil)
+      S.answer(reply, p.xv, p.xe, own and attachment_of(own), own and own.body)
       p.reply = false
     end
     if p.instance then S.return_instance(p) end

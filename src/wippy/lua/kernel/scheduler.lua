@@ -182,16 +182,6 @@ function S.charge(amount)
   end
 end
 
--- The soft limit: collect once, then end the process that runs, unless somebody bigger is known.
-function S.over_memory(p)
-  count("collect")
-  local used = count("count") * 1024
-  if used > S.soft then
-    p.killed = S.out_of_memory
-    S.die()
-  end
-end
-
 -- The loop -------------------------------------------------------------------------------------------------------------
 
 -- The return values of a spawned task are dropped; those of the main task end the process.
@@ -267,11 +257,20 @@ local function step()
 end
 
 -- Runs ready processes for about `seconds`. Returns true when some are left.
+local rounds = 0
+local charging = false                -- memory is short: steps are charged for what they allocate
+
 function S.work(seconds)
   local limit = clock() + seconds
   local n = 0
   while S.head or S.dying do
-    if S.head and step() then n = 15 end
+    if S.head then
+      if charging then
+        if S.charged_step(step) then n = 15 end
+      elseif step() then
+        n = 15
+      end
+    end
     if S.dying then
       S.cur = false
       S.bury()
@@ -279,9 +278,12 @@ function S.work(seconds)
     n = n + 1
     if n >= 16 then
       n = 0
+      charging = S.charges_growth()
       if clock() > limit then break end
     end
   end
+  rounds = rounds + 1
+  if rounds % 16 == 0 then charging = S.charges_growth() end
   S.cur, S.task = false, false
   return S.head ~= false or S.dying ~= false
 end

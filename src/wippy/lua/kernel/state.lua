@@ -29,7 +29,7 @@ local S = {
   turn_began = 0.0,   -- S.clock at the same moment
   started = 0,
   slice = 0.0005,     -- seconds a process may run before it goes behind the others
-  hard = 2.0,         -- seconds it may run where it cannot be suspended
+  hard = 0.5,         -- seconds it may run where it cannot be suspended
   soft = math.huge,   -- bytes at which the shard looks for a process to blame
   clock = os_clock,
 

@@ -57,7 +57,9 @@ function M.rep(s, n, separator)
   s, n = text(s, 1, "rep"), int(n, 0)
   if n <= 0 then return "" end
   local size = #s + (separator and #text(separator, 3, "rep") or 0)
+  if size == 0 then return "" end       -- C would count to n
   if size * 1.0 * n > LARGEST then error("resulting string too large", 2) end
+  if size * n > 1000000 then S.reserve(size * n) end
   S.charge(size * n)
   return rep(s, n, separator)
 end
@@ -81,11 +83,12 @@ local function cheap(s, p)
     local _, few = gsub(p, "[%*%+%-%?]", "")
     return few <= 3
   end
-  if size > 10000000 then return false end
+  if size > 10000000 or #p > 10000 then return false end
   local quantified = gsub(p, "[%*%+%-%?]$", "")       -- the last one never backtracks into anything
   local _, n = gsub(quantified, "[%*%+%-%?]", "")
-  local _, balanced = gsub(quantified, "%%[bf]", "")
-  return size ^ (n + balanced + 1) < CHEAP
+  local _, longer = gsub(quantified, "%%[bf%d]", "")
+  local each = #p > 32 and #p / 32 or 1               -- a long class is read for every character
+  return size ^ (n + longer + 1) * each < CHEAP
 end
 
 -- Plain search, in windows small enough that a hostile needle cannot hold the shard.
@@ -119,19 +122,23 @@ function M.find(s, p, init, plain_search)
   s, p = text(s, 1, "find"), text(p, 2, "find")
   if plain_search or not find(p, "[%^%$%*%+%?%.%(%)%[%%%-]") then return find_plain(s, p, start(s, init)) end
   if cheap(s, p) then return find(s, p, int(init, 1)) end
-  return S.pattern(p).find(s, start(s, init))
+  init = start(s, init)
+  if init > #s + 1 then return nil end
+  return S.pattern(p).find(s, init)
 end
 
 function M.match(s, p, init)
   s, p = text(s, 1, "match"), text(p, 2, "match")
   if cheap(s, p) then return match(s, p, int(init, 1)) end
-  return S.pattern(p).match(s, start(s, init))
+  init = start(s, init)
+  if init > #s + 1 then return nil end
+  return S.pattern(p).match(s, init)
 end
 
 function M.gmatch(s, p)
   s, p = text(s, 1, "gmatch"), text(p, 2, "gmatch")
   if cheap(s, p) then return gmatch(s, p) end
-  return S.pattern(p).gmatch(s)
+  return S.pattern(p, true).gmatch(s)
 end
 M.gfind = M.gmatch
 
@@ -182,14 +189,17 @@ local function gsub_steps(s, p, kind, replacement, limit)
   end
   local out, n = {}, 0
   local at, count = 1, 0
-  local size = #s
+  local size, bytes = #s, 0
   while count < limit do
     local first, last, captures = search(s, at)
     if not first then break end
     count = count + 1
     out[n + 1] = sub(s, at, first - 1)
-    out[n + 2] = replaced(kind, replacement, sub(s, first, last), captures)
+    local value = replaced(kind, replacement, sub(s, first, last), captures)
+    out[n + 2] = value
     n = n + 2
+    bytes = bytes + #value
+    if bytes > LARGEST then error("resulting string too large", 3) end
     if last >= first then
       at = last + 1
     else
@@ -253,7 +263,7 @@ end
 function M.format(template, ...)
   template = text(template, 1, "format")
   local args, total, used = { ... }, select("#", ...), 0
-  local out, n, at = {}, 0, 1
+  local out, n, at, bytes = {}, 0, 1, 0
   while true do
     local first = find(template, "%", at, true)
     if not first then break end
@@ -272,7 +282,10 @@ function M.format(template, ...)
       elseif #flags > 6 or tonumber(match(flags, "%d+") or 0) > 99 then
         error("invalid conversion '" .. spec .. "' to 'format'", 2)
       else
-        out[n] = converted(spec, letter, args[used])
+        local piece = converted(spec, letter, args[used])
+        out[n] = piece
+        bytes = bytes + #piece
+        if bytes > LARGEST then error("resulting string too large", 2) end
       end
     end
     at = last + 1
@@ -283,6 +296,9 @@ end
 
 function M.pack(fmt, ...)
   if #text(fmt, 1, "pack") > 4096 then error("format is too long", 2) end
+  local bytes = 0
+  for size in gmatch(fmt, "c(%d+)") do bytes = bytes + (tonumber(size) or 0) end
+  if bytes > LARGEST then error("resulting string too large", 2) end
   return string.pack(fmt, ...)
 end
 M.packsize = string.packsize

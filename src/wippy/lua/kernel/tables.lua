@@ -40,7 +40,10 @@ function T.insert(t, ...)
     S.charge(size - at)
     insert(t, at, v)
   elseif at >= 1 and at <= size then
-    for i = size, at, -1 do t[i + 1] = t[i] end
+    for i = size, at, -1 do
+      t[i + 1] = t[i]
+      S.charge(100)
+    end
     t[at] = v
   else
     t[at] = v
@@ -59,7 +62,10 @@ function T.remove(t, at)
     return remove(t, at)
   end
   local v = t[at]
-  for i = at, size do t[i] = t[i + 1] end
+  for i = at, size do
+    t[i] = t[i + 1]
+    S.charge(100)
+  end
   return v
 end
 
@@ -117,6 +123,7 @@ function T.getn(t) return #readable(t, "getn") end
 function T.maxn(t)
   local largest = 0
   for k in next, readable(t, "maxn") do
+    S.charge(50)
     if type(k) == "number" and k > largest then largest = k end
   end
   return largest
@@ -129,9 +136,15 @@ function T.move(a, first, last, at, b)
   first, last, at = int(first, 1), int(last, 0), int(at, 1)
   if last * 1.0 - first >= LARGEST then error("too many elements to move", 2) end
   if at > last or at <= first or a ~= b then
-    for i = 0, last - first do b[at + i] = a[first + i] end
+    for i = 0, last - first do
+      b[at + i] = a[first + i]
+      if i % 500 == 499 then S.charge(20000) end
+    end
   else
-    for i = last - first, 0, -1 do b[at + i] = a[first + i] end
+    for i = last - first, 0, -1 do
+      b[at + i] = a[first + i]
+      if i % 500 == 499 then S.charge(20000) end
+    end
   end
   return b
 end
@@ -141,6 +154,8 @@ function T.create(sequence, records)
   if sequence < 0 or records < 0 or sequence > LARGEST or records > LARGEST then
     error("bad argument #1 to create (size out of range)", 2)
   end
+  local bytes = sequence * 16 + records * 40
+  if bytes > 1000000 then S.reserve(bytes) end
   return create(sequence, records)
 end
 
@@ -175,9 +190,12 @@ function T.sort(t, less)
   local size = #t
   if size > LARGEST then error("array too big", 2) end
   local from, to = {}, {}
-  for i = 1, size do from[i] = t[i] end
-  local run = 8
   local charge = S.charge
+  for i = 1, size do
+    from[i] = t[i]
+    if i % 500 == 0 then charge(20000) end
+  end
+  local run = 8
   for first = 1, size, run do
     insertion(from, first, first + run - 1 < size and first + run - 1 or size, less)
     charge(100)
@@ -194,16 +212,36 @@ function T.sort(t, less)
     from, to = to, from
     run = run * 2
   end
-  for i = 1, size do t[i] = from[i] end
+  for i = 1, size do
+    t[i] = from[i]
+    if i % 500 == 0 then charge(20000) end
+  end
 end
 
--- Freezing keeps the identity: the content moves behind the table, which becomes its proxy (spec 02 §18).
+-- Freezing keeps the identity: the content moves behind the table, which becomes its proxy (spec 02 §18). What its metatable
+-- does it goes on doing, with the proxy as its object: the table behind must not be seen.
 local frozen_meta = { __newindex = function() error("attempt to modify Immutable table", 2) end }
-local function frozen_class(real)
-  return {
-    __index = real, __len = function() return #real end, __newindex = frozen_meta.__newindex,
-    __metatable = false, [CLASS] = "frozen",
-  }
+local function frozen_class(real, mt)
+  local class = {}
+  for k, v in next, mt or {} do class[k] = v end
+  local missing = mt and rawget(mt, "__index")
+  class.__index = real
+  if type(missing) == "function" then
+    class.__index = function(t, k)
+      local v = real[k]
+      if v == nil then return missing(t, k) end
+      return v
+    end
+  elseif missing ~= nil then
+    class.__index = function(_, k)
+      local v = real[k]
+      if v == nil then return missing[k] end
+      return v
+    end
+  end
+  if class.__len == nil then class.__len = function() return #real end end
+  class.__newindex, class.__metatable, class.__gc, class.__mode, class[CLASS] = frozen_meta.__newindex, false, nil, nil, "frozen"
+  return class
 end
 function T.freeze(t)
   if type(t) ~= "table" then bad_argument(1, "freeze", "table", t) end
@@ -213,9 +251,8 @@ function T.freeze(t)
     real[k] = v
     n = n + 1
   end
-  S.charge(n)
-  raw_setmetatable(real, getmetatable(t))
-  local class = frozen_class(real)
+  S.charge(n * 50)
+  local class = frozen_class(real, getmetatable(t))
   raw_setmetatable(t, nil)
   for k in next, real do t[k] = nil end
   t[FROZEN] = real

@@ -174,4 +174,14 @@ function S.release_timers(own)
 end
 function S.sweep_timers() rebuild() end
 
+-- How many timers each process has; for the search of who holds memory.
+function S.timers_by_process()
+  local counts = {}
+  for i = 1, size do
+    local p = heap[i].p
+    counts[p] = (counts[p] or 0) + 1
+  end
+  return counts
+end
+
 function S.timer_count() return size end

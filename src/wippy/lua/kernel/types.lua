@@ -116,7 +116,10 @@ end
 
 -- The type that a reference means; an unresolved one validates nothing, names of host modules accept their objects.
 local function resolve(t)
+  local hops = 0
   while t.kind == "ref" or t.kind == "alias" do
+    hops = hops + 1
+    if hops > DEEPEST then return { kind = "unresolved", name = t.refers or t.name } end   -- aliases of each other
     local target = t.target
     if not target then
       if t.module then

@@ -18,8 +18,7 @@ def statements(block: ast.Block) -> Iterator[ast.Statement]:
     while waiting:
         for statement in waiting.pop().statements:
             yield statement
-            for nested in (getattr(statement, "body", None), getattr(statement, "otherwise", None)):
-                if isinstance(nested, ast.Block):
-                    waiting.append(nested)
+            nested = (getattr(statement, "body", None), getattr(statement, "otherwise", None))
+            waiting += [block for block in nested if isinstance(block, ast.Block)]
             if isinstance(statement, ast.If):
                 waiting += [arm.body for arm in statement.arms]

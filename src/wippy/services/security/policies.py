@@ -1,0 +1,112 @@
+"""Policies, groups and scopes (spec 05 §9.1-9.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from wippy.compute.identity import Actor, Verdict
+from wippy.services.security.conditions import Condition, ConditionError, Request
+
+Applies = Callable[[Request], bool]
+
+
+def matches(pattern: str, text: str) -> bool:
+    """`*` everything; a trailing `.*` or `*` a prefix (the dot is not required); otherwise equality."""
+    if pattern == "*" or pattern == text:
+        return True
+    if pattern.endswith(".*"):
+        return text.startswith(pattern[:-2])
+    return pattern.endswith("*") and text.startswith(pattern[:-1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """Immutable. `applies` judges what actions and resources leave open."""
+
+    id: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    effect: Verdict
+    applies: Applies = lambda request: True
+
+    def evaluate(self, actor: Actor, action: str, resource: str, meta: dict[str, Any]) -> Verdict:
+        """Its effect when everything matches, else `undefined`."""
+        if not any(matches(p, action) for p in self.actions) or not any(matches(p, resource) for p in self.resources):
+            return "undefined"
+        return self.effect if self.applies(Request(actor, action, resource, meta)) else "undefined"
+
+
+def all_hold(conditions: tuple[Condition, ...]) -> Applies:
+    """Every condition holds; one that cannot be judged does not."""
+
+    def applies(request: Request) -> bool:
+        try:
+            return all(condition.holds(request) for condition in conditions)
+        except ConditionError:
+            return False
+
+    return applies
+
+
+class PolicyScope:
+    """An immutable set of policies by id: any deny wins, then any allow, else undefined."""
+
+    __slots__ = ("policies",)
+
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        self.policies = {policy.id: policy for policy in policies}
+
+    def evaluate(self, actor: Actor, action: str, resource: str, meta: dict[str, Any]) -> Verdict:
+        verdict: Verdict = "undefined"
+        for policy in self.policies.values():
+            found = policy.evaluate(actor, action, resource, meta)
+            if found == "deny":
+                return "deny"
+            if found == "allow":
+                verdict = "allow"
+        return verdict
+
+    def including(self, policy: Policy) -> PolicyScope:
+        return PolicyScope([*self.policies.values(), policy])
+
+    def excluding(self, policy_id: str) -> PolicyScope:
+        return PolicyScope(p for p in self.policies.values() if p.id != policy_id)
+
+
+@dataclass(slots=True)
+class PolicyStore:
+    """The policies of a node and the groups they name."""
+
+    policies: dict[str, Policy] = field(default_factory=dict)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+
+    def put(self, policy: Policy, groups: Iterable[str]) -> None:
+        self.remove(policy.id)
+        self.policies[policy.id] = policy
+        for group in groups:
+            self.groups.setdefault(group, set()).add(policy.id)
+
+    def remove(self, policy_id: str) -> None:
+        self.policies.pop(policy_id, None)
+        for group in list(self.groups):
+            self.groups[group].discard(policy_id)
+            if not self.groups[group]:
+                del self.groups[group]
+
+    def group(self, group_id: str) -> PolicyScope | None:
+        """All policies of a group; None when no policy names it."""
+        members = self.groups.get(group_id)
+        return PolicyScope(self.policies[p] for p in sorted(members)) if members else None
+
+    def scope(self, policies: Iterable[str], groups: Iterable[str]) -> PolicyScope | None:
+        """The scope of a service: unknown ids are passed over; None when nothing is found (spec 05 §9.7)."""
+        found: dict[str, Policy] = {}
+        for group_id in groups:
+            named = self.group(group_id)
+            found.update(named.policies if named else {})
+        for policy_id in policies:
+            if policy_id in self.policies:
+                found[policy_id] = self.policies[policy_id]
+        return PolicyScope(found.values()) if found else None
