@@ -1,4 +1,4 @@
-"""The guest module `security`, and identities on their way through calls, processes and services (spec 05 §9.6, §10)."""
+"""The guest module `security`, and identities on their way through calls, processes, services (spec 05 §9.6, §10)."""
 
 from __future__ import annotations
 
