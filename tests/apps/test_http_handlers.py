@@ -17,13 +17,12 @@ from apps.web import Site, served
 TEXT = "text/plain; charset=utf-8"
 
 REQUEST = """
-    local function value(f) local v, e = f() if e then return { kind = e:kind(), retryable = e:retryable() } end return v end
-    local function all(name, ...) return value(function(...) return req[name](req, ...) end) end
     res:write_json({
       method = req:method(), path = req:path(), query = req:query("a"), missing = req:query("zz") == nil,
-      params = req:query_params(), header = req:header("X-One"), lower = req:header("x-one"), none = req:header("X-None") == nil,
-      host_header = req:header("Host") == nil, type = req:content_type(), length = req:content_length(), host = req:host(),
-      remote = req:remote_addr(), has_body = req:has_body(), json = req:accepts("application/json"), html = req:accepts("text/html"),
+      params = req:query_params(), header = req:header("X-One"), lower = req:header("x-one"),
+      none = req:header("X-None") == nil, host_header = req:header("Host") == nil, host = req:host(),
+      type = req:content_type(), length = req:content_length(), has_body = req:has_body(), remote = req:remote_addr(),
+      json = req:accepts("application/json"), html = req:accepts("text/html"),
       is_json = req:is_content_type("application/json"), text = tostring(req) .. tostring(res),
     })
 """
@@ -51,9 +50,9 @@ HANDLERS: dict[str, str] = {
         res:set_header('x-before', '2')
         res:set_status(http.STATUS.ACCEPTED)
         local codes = {}
-        for i, e in ipairs({ res:set_status(500), res:set_header('X-After', '1'), res:set_content_type('a/b'), res:set_transfer('sse') }) do
-          codes[i] = e:kind() .. tostring(e:retryable())
-        end
+        for i, e in ipairs({
+          res:set_status(500), res:set_header('X-After', '1'), res:set_content_type('a/b'), res:set_transfer('sse'),
+        }) do codes[i] = e:kind() .. tostring(e:retryable()) end
         res:write(table.concat(codes, ' '))
     """,
     "GET /no-content": "res:set_status(204) local e = res:write('x') logger:info('no-content: ' .. e:kind())",
@@ -71,20 +70,29 @@ HANDLERS: dict[str, str] = {
         res:write(table.concat(kinds, ' '))
     """,
     "GET /unicode-header": "res:set_header('X-Name', 'Zoë') res:write('ok')",
-    "GET /bad-json": "local e = res:write_json({ f = print, { 1 }, x = 1 / 0 }) res:write(e and e:kind() or 'accepted')",
+    "GET /bad-json": "local e = res:write_json({ 1, x = 2 }) res:write(e and e:kind() or 'accepted')",
     "GET /bad-status": "local e = res:set_status(99) res:write(e:kind())",
     "GET /wrong-types": """
         local failed = {}
         for _, f in ipairs({
           function() res:set_status('x') end, function() res:set_header(1, 'x') end, function() res:write({}) end,
-          function() res:set_transfer('x') end, function() res:write_event({ data = 1 }) end, function() res:write_event({ name = 'x' }) end,
-          function() res:write_event({ name = '', data = 1 }) end, function() http.request(1) end, function() req:query(1) end,
+          function() res:set_transfer('x') end, function() res:write_event({ data = 1 }) end,
+          function() res:write_event({ name = 'x' }) end, function() res:write_event({ name = '', data = 1 }) end,
+          function() http.request(1) end, function() req:query(1) end,
         }) do table.insert(failed, tostring((pcall(f)))) end
         res:write(table.concat(failed, ' '))
     """,
     "GET /large": "res:write(string.rep('x', 1000000))",
     # streams
-    "GET /chunked": "res:set_transfer('chunked') res:write('a') res:flush() time.sleep('20ms') res:write('b') res:flush() res:write('c')",
+    "GET /chunked": """
+        res:set_transfer('chunked')
+        res:write('a')
+        res:flush()
+        time.sleep('20ms')
+        res:write('b')
+        res:flush()
+        res:write('c')
+    """,
     "GET /flush-only": "res:flush() res:write('after')",
     "GET /events": """
         res:write_event({ name = 'tick', data = { n = 1 } })
@@ -107,15 +115,27 @@ HANDLERS: dict[str, str] = {
     # request
     "GET /request": REQUEST,
     "POST /request": REQUEST,
-    "POST /body": "local b, e = req:body() local again, e2 = req:body() res:write_json({ b, e2 and e2:kind() or 'none' })",
-    "POST /limited": "local _, e = http.request({ max_body = 10 }):body() res:write(e and e:kind() .. tostring(e:retryable()) or 'ok')",
-    "POST /body-json": "local v, e = req:body_json() if e then res:write(e:kind()) else res:write_json({ got = v, int = math.type(v.n) }) end",
+    "POST /body": """
+        local body = req:body()
+        local _, again = req:body()
+        res:write_json({ body, again and again:kind() or 'none' })
+    """,
+    "POST /limited": """
+        local _, e = http.request({ max_body = 10 }):body()
+        res:write(e and e:kind() .. tostring(e:retryable()) or 'ok')
+    """,
+    "POST /body-json": """
+        local v, e = req:body_json()
+        if e then return res:write(e:kind()) end
+        res:write_json({ got = v, int = math.type(v.n) })
+    """,
     "POST /echo": "res:set_content_type(req:content_type() or 'none') res:write(req:body())",
     "POST /form": """
         local form, e = req:parse_multipart()
         if e then return res:write(e:kind()) end
         local f = form.files.upload[1]
-        res:write_json({ values = form.values, name = f:name(), size = f:size(), type = f:header('content-type'), n = #form.files.upload })
+        local n = #form.files.upload
+        res:write_json({ values = form.values, name = f:name(), size = f:size(), type = f:header('content-type'), n = n })
     """,
     "POST /form-errors": "local _, e = req:parse_multipart() res:write(e:kind())",
     # binding
@@ -345,7 +365,8 @@ def test_bytes_come_back_as_they_are(site: Site) -> None:
 
 def test_a_chunked_body_is_read(site: Site) -> None:
     raw = site.raw(
-        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     )
     assert raw.endswith(b"abcde")
 
@@ -354,7 +375,8 @@ def test_a_body_beyond_its_limit_is_invalid(site: Site) -> None:
     assert site.ask("POST", "/limited", b"0123456789").text == "ok"
     assert site.ask("POST", "/limited", b"0123456789a").text == "Invalidfalse"
     raw = site.raw(
-        "POST /limited HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n"
+        "POST /limited HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "b\r\n0123456789a\r\n0\r\n\r\n"
     )
     assert b"Invalidfalse" in raw
 
@@ -374,7 +396,8 @@ def test_a_form_with_a_file(site: Site) -> None:
         b'--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
         b'--B\r\nContent-Disposition: form-data; name="b"\r\n\r\nx\r\n'
         b'--B\r\nContent-Disposition: form-data; name="b"\r\n\r\ny\r\n'
-        b'--B\r\nContent-Disposition: form-data; name="upload"; filename="f.bin"\r\nContent-Type: image/png\r\n\r\n\x00\xff\r\n--B--\r\n'
+        b'--B\r\nContent-Disposition: form-data; name="upload"; filename="f.bin"\r\n'
+        b"Content-Type: image/png\r\n\r\n\x00\xff\r\n--B--\r\n"
     )
     answer = site.ask("POST", "/form", parts, {"Content-Type": "multipart/form-data; boundary=B"}).json
     assert answer == {"values": {"a": "1", "b": ["x", "y"]}, "name": "f.bin", "size": 2, "type": "image/png", "n": 1}

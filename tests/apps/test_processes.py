@@ -124,10 +124,11 @@ def test_listen_gives_values_or_messages() -> None:
         local message = full:receive()
         local first = raw:receive()
         local none, open = raw:receive()
-        return { first, none == nil and open, raw:receive(), message:topic(), message:payload():data(), message:from() == me }
+        local parts = { message:topic(), message:payload():data(), message:from() == me }
+        return { first, none == nil and open, raw:receive(), parts }
         """
     )
-    assert found == [{"x": 1}, True, [1, 2, 3], "full", "v", True]
+    assert found == [{"x": 1}, True, [1, 2, 3], ["full", "v", True]]
 
 
 def test_messages_that_came_before_listen_are_delivered_to_it() -> None:
@@ -341,7 +342,7 @@ def test_outcomes(body: str, outcome: object) -> None:
     if isinstance(outcome, list) and outcome[1] == "deadlock":
         assert found[1] == "deadlock: all coroutines blocked with no pending operations (threads=1)"
     elif isinstance(outcome, list):
-        assert (found + [None])[:3] == outcome
+        assert [*found, None][:3] == outcome
     else:
         assert found == outcome or (outcome == {} and found in ({}, []))
 
@@ -599,7 +600,8 @@ def test_options() -> None:
         local bad, err = process.set_options({ trap_links = 1 })
         local _, unknown = process.set_options({ colour = true })
         local _, shape = process.set_options(1)
-        return { before, on, now, process.get_options().trap_links, bad, err:message(), unknown:message(), shape:message() }
+        local messages = { err:message(), unknown:message(), shape:message() }
+        return { before, on, now, process.get_options().trap_links, bad, messages }
         """
     )
     assert found == [
@@ -608,9 +610,7 @@ def test_options() -> None:
         True,
         False,
         False,
-        "trap_links must be a boolean",
-        "option colour is not supported",
-        "options parameter must be a table",
+        ["trap_links must be a boolean", "option colour is not supported", "options parameter must be a table"],
     ]
 
 
@@ -627,7 +627,8 @@ def test_names() -> None:
         local found = names.lookup("me") == me
         local gone, twice = names.unregister("me"), names.unregister("me")
         local foreign = names.register("other", other)
-        return { registered, again, taken == nil, tostring(err), found, gone, twice, foreign, names.lookup("other") == other }
+        local known = names.lookup("other") == other
+        return { registered, again, taken == nil, tostring(err), found, gone, twice, foreign, known }
         """
     )
     assert found == [True, True, True, "name already registered", True, True, False, True, True]

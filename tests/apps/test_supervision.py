@@ -214,7 +214,7 @@ def test_dependencies_start_first_and_stop_last() -> None:
 def test_stopping_sends_cancel_with_a_reason() -> None:
     app = App().service(
         "svc",
-        "local e = process.events():receive() events.send('test', 'cancelled', e.kind, { reason = e.reason, from = e.from })",
+        "local e = process.events():receive() events.send('test', 'ended', e.kind, { reason = e.reason, from = e.from })",
     )
     heard: list[Any] = []
 

@@ -127,7 +127,7 @@ REFUSED = [
     ("error", "'text'", "expected error, got string"),
     ("Nonsense", "1", "unresolved type Nonsense"),
     ("{a: Nonsense}", "{a = 1}", "a: unresolved type Nonsense"),
-    ("interface { size: number }", "1", "got number"),
+    ("interface { size: number }", "1", "expected interface {}, got number"),
 ]
 
 
@@ -139,21 +139,14 @@ def test_value_passes_and_is_returned_as_it_is(project: Project, declared: str, 
 
 @pytest.mark.parametrize(("declared", "value", "message"), REFUSED)
 def test_value_is_refused_with_a_path_and_both_types(project: Project, declared: str, value: str, message: str) -> None:
-    found = verdict(project, f"type T = {declared}", value)
-    if ": expected" in message or "missing" in message or "unresolved" in message:
-        assert found["message"] == message
-    else:
-        assert found["message"].endswith(message.replace("expected (", "("))  or message.removeprefix("expected ") in found["message"]
+    found = verdict(project, f"type R = {{x: {declared}}}", value, "R.x")
+    assert found["message"] == message
     assert (found["ok"], found["value"], found["kind"], found["retryable"]) == (False, True, "Invalid", True)
 
 
 def test_details_name_field_expected_and_got(project: Project) -> None:
     found = verdict(project, "type T = {user: {age: number @min(18)}}", "{user = {age = 'x'}}")
-    assert (found["field"], found["expected"], found["got"]) == ("user.age", "number @min(18)", "string") or (
-        found["field"],
-        found["expected"],
-        found["got"],
-    ) == ("user.age", "number", "string")
+    assert (found["field"], found["expected"], found["got"]) == ("user.age", "number", "string")
     found = verdict(project, "type T = {user: {age: number @min(18)}}", "{user = {age = 3}}")
     assert (found["field"], found["constraint"], found["message"]) == (
         "user.age",
@@ -248,13 +241,14 @@ def test_calling_a_type_returns_the_value_or_raises_a_positioned_text(project: P
     program = """
         local t = {a = 1}
         local ok, e = pcall(function()
-          return T({a = "x"})
+          local made = T({a = "x"})
+          return made
         end)
         return { rawequal(T(t), t), T(t).extra == nil, type(e), e }
     """
     found = project.run(program, top="type T = {a: number}")
     assert found[:3] == [True, True, "string"]
-    assert found[3] == "app:main:5: expected T, got table"
+    assert found[3] == "app:main:6: expected T, got table"
 
 
 def test_wrong_use_of_a_type_as_a_function(project: Project) -> None:
@@ -371,6 +365,4 @@ def test_host_types_accept_host_objects(project: Project) -> None:
 def test_the_name_of_the_declaration_stands_in_for_its_form(project: Project) -> None:
     declared = "type Sku = string @min_len(3)\ntype Status = 'on' | 'off'\ntype T = {sku: Sku, status: Status}"
     assert verdict(project, declared, "{sku = 1, status = 'on'}")["message"] == "sku: expected string, got number"
-    assert "expected Status" in verdict(project, declared, "{sku = 'abc', status = 'x'}")["message"] or (
-        '"on" | "off"' in verdict(project, declared, "{sku = 'abc', status = 'x'}")["message"]
-    )
+    assert verdict(project, declared, "{sku = 'abc', status = 'x'}")["message"] == "status: expected Status, got string"

@@ -96,11 +96,11 @@ class Shard:
     def _configure(self, memory: int, slice_ms: float) -> None:
         host, bindings = self.host, self.host.bindings
         names = {
-            "module": self._primitive(lambda name: encode(bindings.spec(name.decode()))),
-            "definition": self._primitive(lambda entry: encode(host.definition(entry.decode()))),
-            "host": self._primitive(lambda entry: encode(host.host(entry.decode(), self.index))),
+            "module": self._primitive(lambda name: encode(bindings.spec(_text(name)))),
+            "definition": self._primitive(lambda entry: encode(host.definition(_text(entry)))),
+            "host": self._primitive(lambda entry: encode(host.host(_text(entry), self.index))),
             "derive": self._primitive(self._derive),
-            "place": self._primitive(lambda entry: host.place(entry.decode(), self.index)),
+            "place": self._primitive(lambda entry: host.place(_text(entry), self.index)),
             "open": self._primitive(host.identity_open),
             "permitted": self._primitive(self._permitted),
             "time": self._primitive(host.clock.wall),
@@ -208,6 +208,11 @@ def _load_kernel(lua: Any) -> Any:
         if name == "host":
             interface = value
     return interface
+
+
+def _text(name: bytes) -> str:
+    """A name as a guest wrote it: bytes that are no text name nothing."""
+    return name.decode("utf-8", "replace")
 
 
 def _mapped_text(name: bytes, text: bytes) -> bytes:

@@ -118,10 +118,10 @@ time.sleep("5ms")
 
 --# send-into-kernel-channels: values of one's own in inbox, events and timers
 local inbox, events = process.inbox(), process.events()
-coroutine.spawn(function() inbox:send({ forged = true }) end)
-local m = inbox:receive()
-coroutine.spawn(function() events:send({ kind = "pid.exit", from = "{forged}" }) end)
-local e = events:receive()
+coroutine.spawn(function() inbox:receive() end)
+inbox:send({ forged = true })
+coroutine.spawn(function() events:receive() end)
+events:send({ kind = "pid.exit", from = "{forged}" })
 time.after("1h"):send("forged")
 process.send(process.pid(), "after", 1)
 if inbox:receive():topic() ~= "after" then breach("inbox broken") end

@@ -33,7 +33,7 @@ for _, v in ipairs { time.now(), require("uuid").v4 and require("uuid").v4() or 
 end
 
 --# host-names: spawn, call and look up with text that is no text
-for _, id in ipairs { "\255\254", "\237\160\128:x", "t:\0", ("x"):rep(100000) .. ":y", ":", "t:", ":x", "", "t:host", "t:attack:x", "../x:y", "t:__class__" } do
+for _, id in ipairs { "\255\254", "\237\160\128:x", "t:\0", ("x"):rep(100000) .. ":y", ":", "t:", ":x", "", "t:attack:x", "../x:y", "t:__class__" } do
   for _, f in ipairs { process.spawn, process.spawn_monitored, process.spawn_linked, process.exec } do
     local ok, a, b = pcall(f, id, "t:host")
     clean({ a, b }, "spawn")

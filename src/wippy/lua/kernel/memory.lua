@@ -248,6 +248,7 @@ end
 
 -- Collects, unless that cannot have become worth while since the last time, then ends somebody.
 local function relieve(running)
+  if blamed and S.dying then return end
   if blamed or used() - settled > S.soft / 16 then
     S.sweep_timers()
     count("collect")
@@ -311,7 +312,7 @@ function S.charged_step(step)
   local preempted = step()
   local after = count("count")
   if after > before then grown[p] = (grown[p] or 0) + after - before end
-  if after * 1024 > S.soft then relieve(false) end
+  if after * 1024 > S.soft and not S.dying then relieve(false) end
   return preempted
 end
 

@@ -97,6 +97,10 @@ function base.rawset(t, k, v)
 end
 base.rawequal = rawequal
 
+-- A table that was decoded from an empty JSON object carries this metatable; guests do not see it.
+local JSON_OBJECT = { __metatable = false }
+S.JSON_OBJECT = JSON_OBJECT
+
 function base.setmetatable(t, mt)
   if raw_type(t) ~= "table" then bad_argument(1, "setmetatable", "table", t) end
   if mt ~= nil and raw_type(mt) ~= "table" then bad_argument(2, "setmetatable", "nil or table", mt) end
@@ -108,11 +112,13 @@ function base.setmetatable(t, mt)
       error("finalizers and weak tables are not available (__gc, __mode)", 2)
     end
   end
+  if dgetmetatable(t) == JSON_OBJECT then debug.setmetatable(t, nil) end
   local own = getmetatable(t)
   if own ~= nil and dgetmetatable(t) ~= own or class == "handle" then error("cannot change a protected metatable", 2) end
   return raw_setmetatable(t, mt)
 end
 function base.getmetatable(v)
+  if raw_type(v) == "table" and dgetmetatable(v) == JSON_OBJECT then return nil end
   return getmetatable(v)
 end
 

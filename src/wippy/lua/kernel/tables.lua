@@ -40,6 +40,7 @@ function T.insert(t, ...)
     S.charge(size - at)
     insert(t, at, v)
   elseif at >= 1 and at <= size then
+    if size - at > LARGEST then error("array too big", 2) end
     for i = size, at, -1 do
       t[i + 1] = t[i]
       S.charge(100)
@@ -61,6 +62,7 @@ function T.remove(t, at)
     S.charge(size - at)
     return remove(t, at)
   end
+  if size - at > LARGEST then error("array too big", 2) end
   local v = t[at]
   for i = at, size do
     t[i] = t[i + 1]

@@ -12,7 +12,12 @@ S.type_meta = meta
 meta.__newindex = function() error("attempt to modify a type", 2) end
 meta.__tostring = function(self) return source(self[TYPE]) end
 
+-- A reference shows as what it names: one declaration has one type value, wherever it is reached from.
 local function value_of(t)
+  if t.kind == "ref" then
+    resolve(t)
+    t = t.target or t
+  end
   local h = t.handle
   if not h then
     h = setmetatable({ [TYPE] = t }, meta)
@@ -53,11 +58,17 @@ function methods.is(self, ...)
   return nil, refused(t, v)
 end
 
+-- At the guest's line; after a tail call that line is lost, and the nearest one that is left stands for it.
+local function raise(message)
+  local frame = S.guest_frames(1)[1]
+  error(frame and frame.source .. ":" .. frame.line .. ": " .. message or message, 0)
+end
+
 local function instantiated(t, name, arguments)
   local generic = resolve(t)
-  if generic.kind ~= "generic" then error("type " .. name .. " is not generic", 3) end
+  if generic.kind ~= "generic" then raise("type " .. name .. " is not generic") end
   if #arguments ~= #generic.parameters then
-    error("generic " .. name .. " expects " .. #generic.parameters .. " type arguments, got " .. #arguments, 3)
+    raise("generic " .. name .. " expects " .. #generic.parameters .. " type arguments, got " .. #arguments)
   end
   return value_of(S.instantiate_type(generic, arguments))
 end
@@ -65,7 +76,7 @@ end
 local function call(self, ...)
   local t = type_of(self)
   local n, name = select("#", ...), source(t)
-  if n == 0 then error("type " .. name .. " expects at least 1 argument", 2) end
+  if n == 0 then raise("type " .. name .. " expects at least 1 argument") end
   local types, count = {}, 0
   for i = 1, n do
     local given = type_of((select(i, ...)))
@@ -75,11 +86,11 @@ local function call(self, ...)
     end
   end
   if count == n then return instantiated(t, name, types) end
-  if count > 0 then error("type " .. name .. " does not accept mixed type/value arguments", 2) end
-  if n > 1 then error("type " .. name .. " validation expects 1 value, got " .. n, 2) end
+  if count > 0 then raise("type " .. name .. " does not accept mixed type/value arguments") end
+  if n > 1 then raise("type " .. name .. " validation expects 1 value, got " .. n) end
   local v = (...)
   if accepts(t, v) then return v end
-  error("expected " .. name .. ", got " .. S.base.type(v), 2)
+  raise("expected " .. name .. ", got " .. S.base.type(v))
 end
 meta.__call = call
 

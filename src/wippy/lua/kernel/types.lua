@@ -410,7 +410,7 @@ local function explain_elements(t, v, path, depth)
 end
 
 local function explain_map(t, v, path, depth)
-  for k, x in next, table_of(v) do
+  for k, x in next, (table_of(v)) do
     if type(k) == "string" and not check(t.value, x, depth) then return explain(t.value, x, path .. "." .. k, depth) end
     if mtype(k) == "integer" and not check(t.value, x, depth) then return explain(t.value, x, path .. "[" .. k .. "]", depth) end
   end

@@ -14,19 +14,7 @@ local failure, charge = S.failure, S.charge
 local CLASS, ERROR = S.CLASS, S.ERROR
 local DEPTH = 128
 
-S.JSON_OBJECT = S.JSON_OBJECT or { __metatable = false }
 local EMPTY_OBJECT = S.JSON_OBJECT
-
--- Guests do not see that metatable, and may give such a table one of their own (defaults for an empty request, say).
-local guest_setmetatable, guest_getmetatable = S.base.setmetatable, S.base.getmetatable
-function S.base.setmetatable(t, mt)
-  if type(t) == "table" and getmetatable(t) == EMPTY_OBJECT then setmetatable(t, nil) end
-  return guest_setmetatable(t, mt)
-end
-function S.base.getmetatable(v)
-  if type(v) == "table" and getmetatable(v) == EMPTY_OBJECT then return nil end
-  return guest_getmetatable(v)
-end
 
 -- Encoding ----------------------------------------------------------------------------------------------------------------
 

@@ -28,12 +28,14 @@ class Block(Node):
 
 
 class Chunk(Node):
-    """`deep` tells that nesting is so deep that emitted code should not add levels of its own."""
+    """`deep` tells that nesting is so deep that emitted code should not add levels of its own. `types`: every type
+    declaration, also inside functions, in the order of the source."""
 
     name: str
     block: Block
     tokens: Tokens
     deep: bool
+    types: list[TypeAlias | Interface]
 
 
 # Expressions

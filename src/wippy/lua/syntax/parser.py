@@ -29,6 +29,7 @@ class Parser(ExpressionParser):
     """Parses statements by their first token; everything else is an assignment or a call."""
 
     def chunk(self) -> ast.Chunk:
+        self.types: list[ast.TypeAlias | ast.Interface] = []
         self.by_keyword: dict[str, Callable[[], ast.Statement]] = {
             "local": self.local_statement,
             "if": self.if_statement,
@@ -46,7 +47,7 @@ class Parser(ExpressionParser):
         block = self.block()
         if self.kinds[self.i] != EOF:
             raise self.expected("end of file")
-        return ast.Chunk(1, 1, 0, self.i, self.entry, block, self.tokens, self.deep)
+        return ast.Chunk(1, 1, 0, self.i, self.entry, block, self.tokens, self.deep, self.types)
 
     def block(self) -> ast.Block:
         """Statements up to a token that ends a block, which is not consumed."""
@@ -274,7 +275,9 @@ class Parser(ExpressionParser):
         parameters = self.type_parameters()
         self.expect("=")
         kind = self.type()
-        return ast.TypeAlias(self.lines[first], self.columns[first], first, self.i - 1, name, parameters, kind)
+        alias = ast.TypeAlias(self.lines[first], self.columns[first], first, self.i - 1, name, parameters, kind)
+        self.types.append(alias)
+        return alias
 
     def interface_statement(self) -> ast.Statement:
         first = self.i
@@ -288,7 +291,9 @@ class Parser(ExpressionParser):
         while self.kinds[self.i] == "function":
             methods.append(self.interface_method())
         self.expect_closing("end", first)
-        return ast.Interface(self.lines[first], self.columns[first], first, self.i - 1, name, parents, methods)
+        interface = ast.Interface(self.lines[first], self.columns[first], first, self.i - 1, name, parents, methods)
+        self.types.append(interface)
+        return interface
 
     def interface_method(self) -> ast.InterfaceMethod:
         first = self.i
