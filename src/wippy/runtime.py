@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wippy.core.errors import Error, internal
 from wippy.project.config import Config
@@ -32,29 +32,37 @@ if TYPE_CHECKING:
 log = logging.getLogger("wippy")
 
 
-def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock") -> list[Entry]:
+class Loaded(NamedTuple):
+    """What a project's files say: entries ready to be loaded, and where each module's files are."""
+
+    entries: list[Entry]
+    module_roots: dict[str, Path]
+
+
+def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock") -> Loaded:
     """The entries of the project in `directory`, ready to be loaded. Without a lock file every definition file below
     the directory counts. Raises Error(Invalid) for a broken file; warnings are logged."""
     lock = read_lock(directory / lock_file)
     problems: list[Problem]
+    roots: dict[str, Path] = {}
     if lock is None:
         found = load_directory(DirectoryTree(directory))
         entries, problems = found.entries, found.problems
     else:
         project = load_project(lock, config)
-        entries, problems = project.entries, project.problems
+        entries, problems, roots = project.entries, project.problems, project.module_roots
     raise_errors(problems)
     prepared = prepare(entries, config)
     for problem in (*problems, *prepared.problems):
         log.warning("%s", problem)
-    return prepared.entries
+    return Loaded(prepared.entries, roots)
 
 
 class Runtime:
     """One running application.
 
     directory: the project (where `wippy.lock` or definition files are).
-    entries: given instead of a directory: the entries themselves.
+    entries: given instead of a directory: the entries themselves; `module_roots` then says where modules' files are.
     config: the resolved configuration; by default `.wippy.yaml` of the directory with `settings` (`path=value`) on top.
     memory: bytes a shard may use (1 GiB).
     """
@@ -64,12 +72,14 @@ class Runtime:
         directory: str | Path = ".",
         *,
         entries: Sequence[Entry] | None = None,
+        module_roots: Mapping[str, Path] | None = None,
         config: Config | None = None,
         settings: Sequence[str] = (),
         memory: int | None = None,
     ) -> None:
         self.directory = Path(directory)
         self._entries = entries
+        self._module_roots = dict(module_roots or {})
         self._config = config
         self._settings = tuple(settings)
         self._memory = memory
@@ -97,10 +107,11 @@ class Runtime:
 
         if self._node is not None:
             raise internal("the runtime is running already")
-        entries = self._entries if self._entries is not None else read_project(self.directory, self.config)
+        entries, roots = self._project()
         self._exit = asyncio.get_running_loop().create_future()
         on_disk = self._entries is None or self._config is not None
         node = assemble(self.config, entries, self._memory, on_disk=on_disk)
+        node.module_roots = roots
         self._node = node
         try:
             await node.registry.load(entries)
@@ -108,6 +119,11 @@ class Runtime:
         except BaseException:
             await self.stop()
             raise
+
+    def _project(self) -> tuple[Sequence[Entry], dict[str, Path]]:
+        if self._entries is not None:
+            return self._entries, dict(self._module_roots)
+        return read_project(self.directory, self.config)
 
     async def stop(self) -> None:
         """Stops the services, dependents first, within `shutdown.timeout`, then everything else."""
@@ -123,14 +139,16 @@ class Runtime:
 
     def exit(self, code: int) -> None:
         """Asks whoever runs this runtime to end with `code`; later calls change the code of an exit not yet taken."""
-        assert self._exit is not None
+        if self._exit is None:
+            raise internal("the runtime is not running")
         if self._exit.done():
             self._exit = asyncio.get_running_loop().create_future()
         self._exit.set_result(code)
 
     async def exited(self) -> int:
         """Waits until the application asks to end; the exit code."""
-        assert self._exit is not None
+        if self._exit is None:
+            raise internal("the runtime is not running")
         return await asyncio.shield(self._exit)
 
     async def __aenter__(self) -> Runtime:

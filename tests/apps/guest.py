@@ -11,7 +11,8 @@
     ''') == 42
 
 A body is the inside of `main`, with its arguments as `...`; a text that defines `main` itself is taken as the whole
-file. Every module of MODULES is a global. `spawn(name, ...)` and its variants are short for `process.spawn("app:" .. name, "app:host", ...)`.
+file. Every module of MODULES is a global. `spawn(name, ...)` and its variants are short for
+`process.spawn("app:" .. name, "app:host", ...)`.
 """
 
 from __future__ import annotations

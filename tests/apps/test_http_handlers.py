@@ -134,8 +134,8 @@ HANDLERS: dict[str, str] = {
         local form, e = req:parse_multipart()
         if e then return res:write(e:kind()) end
         local f = form.files.upload[1]
-        local n = #form.files.upload
-        res:write_json({ values = form.values, name = f:name(), size = f:size(), type = f:header('content-type'), n = n })
+        local file = { f:name(), f:size(), f:header('content-type'), #form.files.upload }
+        res:write_json({ values = form.values, file = file })
     """,
     "POST /form-errors": "local _, e = req:parse_multipart() res:write(e:kind())",
     # binding
@@ -184,6 +184,7 @@ def site() -> Iterator[Site]:
         ("/not-modified", 304, None, ""),
         ("/bad-header", 200, TEXT, "Invalid Invalid Invalid Invalid"),
         ("/bad-status", 200, TEXT, "Invalid"),
+        ("/bad-json", 200, TEXT, "Invalid"),
         ("/wrong-types", 200, TEXT, " ".join(["false"] * 9)),
         ("/event-after-body", 200, TEXT, "xInvalid"),
     ],
@@ -400,7 +401,7 @@ def test_a_form_with_a_file(site: Site) -> None:
         b"Content-Type: image/png\r\n\r\n\x00\xff\r\n--B--\r\n"
     )
     answer = site.ask("POST", "/form", parts, {"Content-Type": "multipart/form-data; boundary=B"}).json
-    assert answer == {"values": {"a": "1", "b": ["x", "y"]}, "name": "f.bin", "size": 2, "type": "image/png", "n": 1}
+    assert answer == {"values": {"a": "1", "b": ["x", "y"]}, "file": ["f.bin", 2, "image/png", 1]}
 
 
 def test_a_form_that_is_none_is_an_error(site: Site) -> None:

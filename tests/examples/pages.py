@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,12 @@ class Shown(NamedTuple):
 def files(page: Path) -> dict[str, str]:
     """Path -> text of the files that a page shows."""
     return dict(_FILE.findall(page.read_text()))
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    """The code blocks of a page in one language; also those in lists."""
+    for indent, text in re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        yield textwrap.dedent(text) if indent else text
 
 
 def commands(page: Path) -> Iterator[Shown]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from apps.program import Answer, Serving, copy_of, eventually, free_port, serving
+from apps.program import Answer, Serving, ask, copy_of, eventually, free_port, serving
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
@@ -151,3 +153,20 @@ def test_a_signal_closes_the_shop_and_a_new_one_remembers_its_orders(tmp_path: P
         ada.wait_for(order)
         assert second.stop(number) == 0
     assert not (directory / "shop.db").exists()
+
+
+def test_the_demo_says_what_to_try_and_ends_with_a_signal(tmp_path: Path) -> None:
+    port = free_port()
+    program = [sys.executable, str(SHOP.parent / "demo.py"), str(port), "-o", f"shop:db:file={tmp_path}/demo.db"]
+    demo = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    try:
+        while "Ctrl+C" not in (line := demo.stdout.readline()):
+            assert line, demo.wait(20)
+        assert ask(port, "POST", "/api/cart/ada", {"sku": "tea", "quantity": 2}).status == 200
+        assert ask(port, "POST", "/api/cart/ada/checkout").json["total"] == 900
+        demo.terminate()
+        assert demo.wait(20) == 0
+    finally:
+        demo.kill()
+        demo.stdout.close()

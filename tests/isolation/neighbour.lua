@@ -80,6 +80,13 @@ return { main = function(partner)
       data_only(data, 0)
     elseif topic == "write-to" then
       for i = 1, 20 do process.send(data, "written", i) end
+    elseif topic == "write-late" then
+      coroutine.spawn(function()
+        for i = 1, 100 do
+          time.sleep("5ms")
+          process.send(data, "late", i)
+        end
+      end)
     elseif topic == "event" then
       check("event of a stranger", false)
     elseif topic == "finish" then

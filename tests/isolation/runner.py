@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from isolation.attempts import TOOLS, Attempt, collect  # noqa: E402
+from isolation.survival import ALIVE, FUNCTIONS, parent_of, terminate  # noqa: E402
 from lua.kernel.driver import Driver, Source  # noqa: E402
 from lua.kernel.invariants import FINGERPRINT, INVARIANTS  # noqa: E402
 
@@ -41,11 +42,11 @@ class KernelErrors(logging.Handler):
 class Run:
     """One attempt from start to verdict."""
 
-    def __init__(self, attempt: Attempt, errors: KernelErrors) -> None:
+    def __init__(self, attempt: Attempt, errors: KernelErrors, survival: bool = False) -> None:
         self.attempt = attempt
         self.errors = errors
         self.breaches: list[str] = []
-        self.driver = Driver(entries_of(attempt), memory=int(attempt.number("memory", 256)) << 20)
+        self.driver = Driver(entries_of(attempt, survival), memory=int(attempt.number("memory", 256)) << 20)
         self.partner = self.driver.start("t:partner")
         self.neighbour = self.driver.start("t:neighbour", self.partner)
         self.warm_up()
@@ -128,7 +129,7 @@ class Run:
         }
 
 
-def entries_of(attempt: Attempt) -> dict[str, Source | str]:
+def entries_of(attempt: Attempt, survival: bool) -> dict[str, Source | str]:
     libraries = {name: f"t:{name}" for name in attempt.options.get("libraries", "").split(",") if name}
     entries: dict[str, Source | str] = {
         "t:tools": TOOLS,
@@ -142,7 +143,13 @@ def entries_of(attempt: Attempt) -> dict[str, Source | str]:
     extra = tuple(m for m in attempt.options.get("modules", "").split(",") if m)
     imports = {"tools": "t:tools"} | libraries
     modules = tuple(dict.fromkeys(MODULES + extra))
-    entries["t:attack"] = Source(attempt.code, modules=modules, libraries=imports)
+    if survival:
+        code = attempt.code.replace("(neighbour, partner) ", "(neighbour, partner) " + ALIVE)
+        pool = 1 if attempt.options.get("by") in FUNCTIONS else None
+        entries["t:attack"] = Source(code, pool=pool, modules=modules, libraries=imports)
+        entries["t:parent"] = parent_of(attempt)
+    else:
+        entries["t:attack"] = Source(attempt.code, modules=modules, libraries=imports)
     for part in attempt.parts:
         pool = int(part.options["pool"]) if "pool" in part.options else None
         entries[f"t:{part.name}"] = Source(part.text, pool=pool, modules=MODULES)
@@ -153,10 +160,8 @@ def main(folder: str, name: str) -> None:
     errors = KernelErrors()
     logging.getLogger("wippy").addHandler(errors)
     attempt = collect(folder)[name]
-    run = Run(attempt, errors)
+    run = Run(attempt, errors, survival=folder == "survivals")
     if folder == "survivals":
-        from isolation.survival import terminate
-
         result = terminate(run)
     else:
         pid = run.attack()

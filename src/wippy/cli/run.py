@@ -86,7 +86,7 @@ class _Session:
         self._config: Config = load_config(
             Layers(flags.config, profiles, settings, overrides, flags=flags.flag_leaves())
         )
-        self._entries: list[Entry] = read_project(Path(), self._config)
+        self._entries, self._module_roots = read_project(Path(), self._config)
 
     # Commands ----------------------------------------
 
@@ -124,7 +124,9 @@ class _Session:
     def _runtime(self) -> Runtime:
         from wippy.runtime import Runtime
 
-        return Runtime(entries=self._entries, config=self._config, memory=self._flags.memory_limit)
+        return Runtime(
+            entries=self._entries, module_roots=self._module_roots, config=self._config, memory=self._flags.memory_limit
+        )
 
     def _loop(self, main: Any) -> int:
         import uvloop

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Protocol
 
 from wippy.compute.bus import EventBus
@@ -83,6 +84,7 @@ class Node:
         self.supervisor = Supervisor(self)
         self.code = CodeStore(lambda name: self.known_module(name), self._invalidate, cache or ChunkCache(None))
         self.resources: dict[str, Any] = {}
+        self.module_roots: dict[str, Path] = {}
         self.terminals: dict[tuple[int, int], Any] = {}
         self.known_module: Callable[[str], bool] = lambda name: True
         self.shards: list[Shard] = []

@@ -136,8 +136,8 @@ class Bindings:
             "name": module.name,
             "source": module.source.read_text("utf-8") if module.source else "",
             "constants": module.constants,
-            "functions": [self._function(f, method=False) for f in module.functions.values()],
-            "classes": [self._class(name, declared) for name, declared in module.handles.items()],
+            "functions": [self._function(f, method=False) for f in module.functions.values() if not f.in_lua],
+            "classes": [self._class(name, declared) for name, declared in module.handles.items() if declared.bound],
         }
 
     def _class(self, name: str, declared: HandleClass) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class Bindings:
             "name": declared.name,
             "short": name,
             "number": self.class_number(declared),
-            "methods": [self._function(f, method=True) for f in declared.methods.values()],
+            "methods": [self._function(f, method=True) for f in declared.methods.values() if not f.in_lua],
         }
 
     def _function(self, function: Function, *, method: bool) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class LoopScheduler:
         handle = self._handle
         for shard in self._shards:
             if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
-                for request in shard.turn(now, LOOP_TURN):
+                for request in shard.turn(LOOP_TURN):
                     handle(shard, request)
         self._schedule()
 
@@ -146,7 +146,7 @@ class ThreadScheduler:
     def _turn(self, now: int) -> None:
         for shard in self._shards:
             if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
-                batch = list(shard.turn(now, THREAD_TURN))
+                batch = list(shard.turn(THREAD_TURN))
                 if batch and not self._stopping:
                     self._loop.call_soon_threadsafe(self._deliver, shard, batch)
 

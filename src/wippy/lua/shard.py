@@ -38,6 +38,8 @@ DEFAULT_MEMORY = 1024 * MIB
 HARD_MARGIN = 64 * MIB
 RESERVE = 256 * 1024
 
+ANSWERED = ("ask", "call", "spawn")  # kernel calls whose first argument is the number of a REPLY
+
 OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED = range(1, 9)
 
 
@@ -161,20 +163,30 @@ class Shard:
             return function(*args)
         except lua55.LuaError as e:
             log.error("kernel call %s failed: %s", name, e)
-            self._interface[b"recover"]()
+            self._recover(name, args)
             return None
+
+    def _recover(self, name: str, args: tuple[Any, ...]) -> None:
+        """After a kernel call failed, which at the memory limit any may: whoever waits for its answer is told."""
+        self._room(0)
+        try:
+            self._interface[b"recover"]()
+            if name in ANSWERED:
+                self._interface[b"refuse"](args[0])
+        except lua55.LuaError as e:
+            log.error("kernel could not recover from a failed %s: %s", name, e)
 
     def post(self, name: str, *args: Any) -> None:
         """Queues a call for the shard's next turn. From any thread."""
         self.inbox.append((name, args))
 
-    def turn(self, now: int, seconds: float) -> Iterator[Request]:
+    def turn(self, seconds: float) -> Iterator[Request]:
         """One turn: the inbox, due timers, ready processes for about `seconds`. Yields what the kernel asks for."""
         inbox = self.inbox
         while inbox:
             name, args = inbox.popleft()
             self.call(name, *args)
-        result = self.call("run", now, seconds)
+        result = self.call("run", self.host.clock.monotonic(), seconds)  # what came before may have taken a while
         if result is None:
             self.busy = True
             return

@@ -42,6 +42,11 @@ _INTEGER = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]+|0o?[0-7_]+|0b[01_]+|0|[1-9][0-9_
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 
 
+DEEPEST = 500
+"""Levels a text may nest: the C parser composes nodes on the C stack, which a hostile text would overflow."""
+
+_INDENTED = re.compile(rf"^[ \t?-]{{{DEEPEST // 2},}}", re.MULTILINE)
+
 _SURROGATES = re.compile(rb"((?<!\\)(?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -73,6 +78,7 @@ class _Composer(CParser):
 def compose(text: str | bytes) -> Node | None:
     """The root node of the first document; None when there is none. Raises `YamlError`."""
     try:
+        _check_nesting(text)
         parser = _Composer(text)
         return parser.get_node() if parser.check_node() else None
     except yaml.MarkedYAMLError as error:
@@ -83,6 +89,19 @@ def compose(text: str | bytes) -> Node | None:
         raise YamlError(f"{error.reason} at byte {error.position}") from None
     except (RecursionError, ValueError) as error:
         raise YamlError(str(error)) from None
+
+
+def _check_nesting(text: str | bytes) -> None:
+    """Raises `YamlError` for a text that nests too deeply. Only one that could is read for it."""
+    shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    if shown.count("[") + shown.count("{") <= DEEPEST and _INDENTED.search(shown) is None:
+        return
+    depth, parser = 0, _Composer(text)
+    while parser.check_event():
+        event = parser.get_event()
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise YamlError("nested too deeply", event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 def compose_json(text: bytes) -> Node | None:

@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "env.storage.router": "wippy.services.env.kinds:RouterStorageHandler",
     "env.storage.static": "wippy.services.env.kinds:StaticStorageHandler",
     "env.variable": "wippy.services.env.kinds:VariableHandler",
+    "fs.directory": "wippy.services.fs.kinds:DirectoryHandler",
     "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
     "http.router": "wippy.services.http.kinds:RouterHandler",
     "http.service": "wippy.services.http.kinds:ServiceHandler",
@@ -35,6 +36,7 @@ KINDS: dict[str, str] = {
 
 MODULES: dict[str, str] = {
     "env": "wippy.services.env.module:module",
+    "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",
     "security": "wippy.services.security.module:module",
     "sql": "wippy.services.sql.module:module",

@@ -148,3 +148,31 @@ refused(setmetatable, t, {})
 refused(setmetatable, {}, string)
 refused(setmetatable, {}, channel.new())
 refused(setmetatable, {}, table.freeze({ __index = {} }))
+
+--# type-values: types are shared between processes and cannot be changed
+type Point = { x: number, y: number }
+for _, t in ipairs { Point, number, integer, boolean, any, string } do
+  if getmetatable(t) then breach("metatable of a type") end
+  refused(function() t.x = 1 end)
+  refused(rawset, t, "x", 1)
+  refused(setmetatable, t, {})
+  if t ~= string then refused(pairs, t) refused(rawget, t, 1) end
+  refused(t.is, {}, 1)
+  refused(t.kind, channel.new())
+end
+local hostile = setmetatable({}, { __index = function() while true do end end, __len = function() return 1e15 end, __eq = function() return true end })
+pcall(Point, hostile)
+pcall(Point.is, Point, hostile)
+pcall(function() return Point == hostile, Point < hostile end)
+local cyclic = {}
+cyclic.x, cyclic.y = cyclic, cyclic
+pcall(Point, cyclic)
+_G.number = nil
+number = { evil = true }
+
+--# type-recursion: a recursive type against a value of many paths
+--@ spins
+type Tree = { left: Tree?, right: Tree? }
+local t = {}
+for i = 1, 28 do t = { left = t, right = t } end
+local ok, v = pcall(Tree.is, Tree, t)

@@ -82,7 +82,7 @@ end
 for _, r in ipairs { { 0, math.maxinteger }, { math.mininteger, math.maxinteger }, { 1, 0 }, { 0 / 0, 1 }, { 1e300, 1e301 } } do pcall(math.random, r[1], r[2]) end
 
 --# wide-to-host: a graph of 2^100 paths handed to the host
---@ modules=json,logger,funcs,time deadline=4
+--@ modules=json,logger,funcs,time spins
 local t = { 1 }
 for i = 1, 100 do t = { t, t } end
 pcall(require("json").encode, t)

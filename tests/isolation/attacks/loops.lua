@@ -190,6 +190,7 @@ local function endless() pcall(process.send, neighbour, "noise", { 1 }) return 1
 pcall(endless)
 
 --# recursion-handlers: error handlers at the end of the stack
+--@ deadline=4 limit=2
 local function f() return 1 + f() end
 xpcall(f, function(e) return f() end)
 xpcall(f, function(e) local function g() return 1 + g() end g() end)

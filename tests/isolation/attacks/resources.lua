@@ -152,7 +152,7 @@ end
 
 --# timers-of-the-dead: timers left behind by children, generation after generation
 --@ deadline=12 memory=96
-for i = 1, 60 do
+for i = 1, 25 do
   process.spawn_monitored("t:child", "t:host")
   process.events():receive()
 end
@@ -214,13 +214,13 @@ while true do
 end
 
 --# growing-garbage: garbage as fast as possible is nobody's crime
---@ deadline=2 memory=96 spins
+--@ deadline=1 memory=96 spins
 while true do local t = { {}, {}, ("x"):rep(100) } end
 
 --# growing-children: memory held by children, a little each
 --@ deadline=12 memory=96
 for i = 1, 40 do process.spawn("t:child", "t:host") end
-time.sleep("2s")
+time.sleep("500ms")
 --+ child
 return { main = function()
   local t = {}
@@ -229,7 +229,7 @@ return { main = function()
 end }
 
 --# log-flood: lines without end
---@ deadline=3 spins
+--@ deadline=1 spins
 while true do print(("x"):rep(100)) end
 
 --# log-huge: lines of many megabytes

@@ -159,7 +159,7 @@ class Driver:
         """One turn of every shard. Whether any has more to do."""
         for shard in self.shards:
             before = time.perf_counter()
-            requests = list(shard.turn(self.clock.monotonic(), TURN))
+            requests = list(shard.turn(TURN))
             self.longest_turn = max(self.longest_turn, time.perf_counter() - before)
             for request in requests:
                 self.requests.append(request)
@@ -200,7 +200,7 @@ class Driver:
             self.replies[request.number] = decode(request.a)
         elif request.code == codes.LOG:
             level, message, fields, _ = decode(request.a)
-            self.logs.append((level, message, fields))
+            self.logs.append((level, message if isinstance(message, str) else repr(message), fields))
         elif request.code == codes.EXITED:
             value, error = decode(request.a)
             self.exits[request.b.decode()] = (value, error)

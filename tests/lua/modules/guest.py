@@ -32,6 +32,9 @@ ALL = (
     "sql",
     "store",
     "env",
+    "yaml",
+    "text",
+    "crypto",
 )
 
 

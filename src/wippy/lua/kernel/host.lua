@@ -220,7 +220,7 @@ local function install(spec)
   local module, classes = {}, {}
   for _, class in next, spec.classes do
     local methods, meta = install_class(class)
-    classes[class.name] = { methods = methods, meta = meta, number = class.number }
+    classes[class.short] = { methods = methods, meta = meta, number = class.number }
   end
   local host = {}
   for _, f in next, spec.functions do
@@ -327,7 +327,7 @@ function S.definition(id)
   ok, def = pcall(define, decode(text))
   if not ok then
     if S.error_state(def) then return nil, def end
-    error(def, 0)
+    return nil, failure("Internal", S.error_text(def))
   end
   definitions[id] = def
   return def
@@ -525,8 +525,22 @@ function S.answer_signal(reference, v, e)
   request(SIGNAL, -reference, "", encode(true, { n = 5, "answer", "", reference, v, e }))
 end
 
+-- A signal that cannot be read for lack of memory is answered all the same.
+local function refuse_signal(text)
+  local list = S.decode_head(text, 3)
+  local kind, reference = list[1], list[3]
+  if kind == "answer" then
+    local t = asks[reference // S.stride]
+    if t and not t.p.dead then S.wake(t, nil, "not enough memory") end
+    asks[reference // S.stride] = nil
+  elseif reference ~= 0 then
+    S.answer_signal(reference, nil, kind == "spawn" and S.out_of_memory or "not enough memory")
+  end
+end
+
 local function receive_signal(text)
-  local list = decode_list(text, true)
+  local read, list = pcall(decode_list, text, true)
+  if not read then return refuse_signal(text) end
   local kind, pid, reference = list[1], list[2], list[3]
   if kind == "answer" then
     local k = reference // S.stride
@@ -710,6 +724,7 @@ function interface.invalidate_identities()
 end
 function interface.lookup(name) return S.lookup_name(name) end
 function interface.recover() S.recover() end
+function interface.refuse(number) S.reply_host(number, nil, S.out_of_memory) end
 function interface.memory() return count("count") * 1024 // 1 end
 function interface.collect() count("collect") end
 -- Bytes in use after two full collections.
@@ -734,18 +749,23 @@ end
 
 -- Takes up to MOST requests: flat, four values each.
 local taken = 0
+-- Called once the values stand on the stack: what could not be handed over is not forgotten.
+local function taken_all(fresh, ...)
+  out, outs, taken = fresh, 0, 0
+  return ...
+end
+local function taken_to(last, ...)
+  taken = last
+  return ...
+end
 function interface.take()
   local first = taken + 1
   local last = taken + MOST * 4
   if last >= outs then
     last = outs
-    taken = 0
-    local list = out
-    out, outs = {}, 0
-    return unpack(list, first, last)
+    return taken_all({}, unpack(out, first, last))
   end
-  taken = last
-  return unpack(out, first, last)
+  return taken_to(last, unpack(out, first, last))
 end
 
 S.interface = interface

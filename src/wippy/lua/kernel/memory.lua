@@ -112,16 +112,16 @@ local function weigh(most, roots)
       if not info then break end
       objects = objects + 1
       bytes = bytes + 100
-      if not is_kernel(info.func) then
-        add(info.func)
-        for _, way in next, { 1, -1 } do
-          local i = way
-          while true do
-            local name, v = getlocal(co, level, i)
-            if not name then break end
-            add(v)
-            i = i + way
-          end
+      -- Of a frame of the kernel only the coroutines matter that it resumes for the guest.
+      local kernel = is_kernel(info.func)
+      if not kernel then add(info.func) end
+      for _, way in next, { 1, -1 } do
+        local i = way
+        while true do
+          local name, v = getlocal(co, level, i)
+          if not name then break end
+          if not kernel or type(v) == "thread" then add(v) end
+          i = i + way
         end
       end
       level = level + 1
@@ -235,6 +235,7 @@ local function blame(running)
     end
     return
   end
+  if list[1] and bytes < S.soft / 20 then worst = list[1] end
   if worst then S.kill(worst, S.out_of_memory) end
 end
 

@@ -122,20 +122,21 @@ function base.getmetatable(v)
   return getmetatable(v)
 end
 
--- Integral floats print as integers (spec 02 §13); addresses are scrambled.
+local DIGITS = {}                     -- formats by precision
+for precision = 1, 17 do DIGITS[precision] = "%." .. precision .. "g" end
+local SUBNORMAL = 2.3e-308            -- below it a number has fewer digits to tell
+
+-- Integral floats print as integers (spec 02 §13), others with the fewest digits that read back.
 local function number_text(v)
   if mtype(v) == "integer" then return raw_tostring(v) end
   if v ~= v then return "NaN" end
   if v == math.huge then return "+Inf" elseif v == -math.huge then return "-Inf" end
   if v == floor(v) and v < 1e21 and v > -1e21 then return format("%.0f", v) end
-  local text = format("%.14g", v)
-  if raw_tonumber(text) ~= v then text = format("%.17g", v) end
-  for precision = 15, 16 do
-    local shorter = format("%." .. precision .. "g", v)
-    if raw_tonumber(shorter) == v then text = shorter break end
-    if raw_tonumber(text) == v and #text < 17 then break end
+  for precision = v < SUBNORMAL and v > -SUBNORMAL and 1 or 14, 16 do
+    local text = format(DIGITS[precision], v)
+    if raw_tonumber(text) == v then return text end
   end
-  return text
+  return format("%.17g", v)
 end
 S.number_text = number_text
 
@@ -193,6 +194,8 @@ local function settle(ok, e, ...)
     p.killed = S.out_of_memory
     die()
   end
+  -- Near the end of the stack a failed call copies megabytes: many of them must not add up to a long step.
+  if raw_type(e) == "string" and find(e, "stack overflow", 1, true) then S.slow() end
   return false, scrub(e)
 end
 S.settle = settle

@@ -8,7 +8,7 @@ local S = ...
 local WAIT, TICK, TURN, SPAWN, READY = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.READY
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
 local co_status, type = coroutine.status, type
-local count, unpack = collectgarbage, table.unpack
+local count, unpack, getinfo, error = collectgarbage, table.unpack, debug.getinfo, error
 local clock = S.clock
 
 -- Marks a process as ready. No allocation, cannot fail.
@@ -139,6 +139,9 @@ S.too_long = S.make_error("Internal", "computation took too long where it cannot
 
 -- Ticks ----------------------------------------------------------------------------------------------------------------
 
+-- Lua itself would go on to hundreds of thousands of levels, whose stacks the collector then stops for.
+local MOST_LEVELS = 20000
+
 local budget = 2000                   -- ticks until the next look at the clock, adapted to what a tick costs
 local looked = 0
 
@@ -159,6 +162,7 @@ function S.slow()
   local p = S.cur
   if p.killed then S.die() end
   if count("count") * 1024 > S.soft then S.over_memory(p) end
+  if getinfo(MOST_LEVELS, "l") then error("stack overflow", 0) end
   local now = clock()
   if not S.began then
     S.began, looked = now, now
@@ -271,10 +275,8 @@ function S.work(seconds)
         n = 15
       end
     end
-    if S.dying then
-      S.cur = false
-      S.bury()
-    end
+    S.cur = false
+    if S.dying then S.bury() end
     n = n + 1
     if n >= 16 then
       n = 0
@@ -288,12 +290,12 @@ function S.work(seconds)
   return S.head ~= false or S.dying ~= false
 end
 
--- After kernel code failed outside of every task: a process that was just being run is ended, one whose end cannot be told
+-- After kernel code failed outside of every task: a process whose step it was is ended, one whose end cannot be told
 -- again and again is given up, everything else goes on.
 function S.recover()
-  local p, running = S.cur, S.task
+  local p = S.cur
   S.cur, S.task = false, false
-  if p and running and not p.dead then
+  if p and not p.dead then
     p.killed = p.killed or S.out_of_memory
     p.pinned = false
     S.end_killed(p)

@@ -7,6 +7,7 @@ local S = ...
 local CLASS, FROZEN, LIBRARY = S.CLASS, S.FROZEN, S.LIBRARY
 local type, next, rawget, getmetatable, tostring = type, next, rawget, debug.getmetatable, tostring
 local mtype, floor, concat, format = math.type, math.floor, table.concat, string.format
+local charge = S.charge
 local DEEPEST = 64
 
 -- Model --------------------------------------------------------------------------------------------------------------
@@ -368,6 +369,7 @@ function check(t, v, depth)
   if kind == "primitive" then return primitive_checks[t.name](v) end
   if kind == "ref" or kind == "alias" then t = resolve(t) end
   if depth >= DEEPEST then return false end
+  charge(50)
   return checks[t.kind](t, v, depth + 1)
 end
 function S.type_accepts(t, v) return check(t, v, 0) end

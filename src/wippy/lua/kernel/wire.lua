@@ -247,6 +247,15 @@ function S.decode(text, shared)
   return v
 end
 
+-- The first `most` values of an encoded array.
+function S.decode_head(text, most)
+  local code, at = byte(text, 1), 2
+  if code == 0xdc then at = 4 elseif code == 0xdd then at = 6 end
+  local list = {}
+  for i = 1, most do list[i], at = get(text, at) end
+  return list
+end
+
 -- The values of an encoded array as a packed list: nil values keep their places.
 function S.decode_list(text, shared)
   tables = shared and {} or nil

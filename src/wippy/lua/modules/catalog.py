@@ -18,13 +18,16 @@ GROUP = "wippy.modules"
 
 MODULES: dict[str, str] = {
     "base64": "wippy.lua.modules.base64:base64",
+    "crypto": "wippy.lua.modules.crypto:crypto",
     "hash": "wippy.lua.modules.hash:hash",
     "io": "wippy.lua.modules.io:module",
     "json": "wippy.lua.modules.json:json",
     "logger": "wippy.lua.modules.logger:logger",
     "registry": "wippy.lua.modules.registry:module",
+    "text": "wippy.lua.modules.text:text",
     "time": "wippy.lua.modules.time:time",
     "uuid": "wippy.lua.modules.uuid:uuid",
+    "yaml": "wippy.lua.modules.yaml:yaml",
 }
 
 KERNEL = frozenset({"channel", "coroutine", "ctx", "errors", "events", "funcs", "os", "payload", "process"})

@@ -7,11 +7,9 @@ kernel. The test beside it checks that every declared name exists.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
-from wippy.core.errors import internal
-from wippy.lua.modules.declare import Function, HandleClass, Module, parse_signature
+from wippy.lua.modules.declare import Module
 
 
 class KernelModule(Module):
@@ -30,28 +28,7 @@ class KernelModule(Module):
     ) -> None:
         super().__init__(name, summary, classes=classes, constants=constants)
         self.is_global = is_global
-        for signature, text in (functions or {}).items():
-            declared = _declared(signature, text)
-            self.functions[declared.signature.name] = declared
-        for handle, methods in (handles or {}).items():
-            self.handles[handle] = _handle(f"{name}.{handle}", methods)
-
-
-def _handle(name: str, methods: Mapping[str, str]) -> HandleClass:
-    declared = (_declared(signature, text) for signature, text in methods.items())
-    return HandleClass(name, {method.signature.name: method for method in declared})
-
-
-def _declared(text: str, summary: str) -> Function:
-    """A summary that ends with `(yields)` marks a function that suspends."""
-    signature = parse_signature(text)
-    yields = summary.endswith("(yields)")
-    plain = summary.removesuffix("(yields)").rstrip()
-    return Function(signature, partial(_in_kernel, signature.name), yields, False, False, None, plain)
-
-
-def _in_kernel(name: str, *_: Any) -> NoReturn:
-    raise internal(f"{name} is implemented in the kernel")
+        self.in_lua(functions or {}, handles)
 
 
 _SPAWNS = {

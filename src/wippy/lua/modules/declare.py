@@ -14,10 +14,10 @@ suspended until it is done. An `Error` that the function raises is what the gues
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +71,8 @@ class Function:
     private: bool
     permission: Permission | None
     summary: str
+    in_lua: bool = False
+    """Implemented by the module's Lua source or the kernel: declared for reference and linter, not bound."""
 
     @property
     def scalar(self) -> bool:
@@ -86,6 +88,11 @@ class HandleClass:
 
     name: str
     methods: dict[str, Function] = field(default_factory=dict)
+
+    @property
+    def bound(self) -> bool:
+        """Whether the host keeps such objects; otherwise the module's Lua source makes them."""
+        return not self.methods or not all(method.in_lua for method in self.methods.values())
 
     def method(
         self,
@@ -150,6 +157,30 @@ class Module:
         declared = HandleClass(f"{self.name}.{name}")
         self.handles[name] = declared
         return declared
+
+    def in_lua(self, functions: Mapping[str, str], handles: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """Declares what the module's Lua source, or the kernel, implements: signatures with their summaries.
+
+        A summary that ends with `(yields)` marks a function that suspends.
+        """
+        for signature, summary in functions.items():
+            declared = _implemented_in_lua(signature, summary)
+            self.functions[declared.signature.name] = declared
+        for name, methods in (handles or {}).items():
+            handle = self.handles.get(name) or self.handle(name)
+            for signature, summary in methods.items():
+                declared = _implemented_in_lua(signature, summary)
+                handle.methods[declared.signature.name] = declared
+
+
+def _implemented_in_lua(text: str, summary: str) -> Function:
+    yields = summary.endswith("(yields)")
+    plain = summary.removesuffix("(yields)").rstrip()
+    return Function(parse_signature(text), _never_called, yields, False, False, None, plain, in_lua=True)
+
+
+def _never_called(*_: Any) -> NoReturn:
+    raise NotImplementedError("implemented in Lua")
 
 
 _HEAD = re.compile(r"\s*([\w.]+)\s*\(")

@@ -1,0 +1,60 @@
+"""The kind `fs.directory` (spec 04a §4.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from wippy.core.errors import invalid
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import KindHandler
+from wippy.services.fs.volume import Volume, check_directory
+
+if TYPE_CHECKING:
+    from wippy.compute.node import Node
+
+
+class DirectoryConfig(msgspec.Struct, frozen=True):
+    directory: str
+    auto_init: bool = False
+    mode: str = "0755"
+    base: Literal["", "project", "module"] = ""
+    module: str = msgspec.field(name="meta.module", default="")
+
+
+class DirectoryHandler(KindHandler[DirectoryConfig]):
+    kind = "fs.directory"
+    config = DirectoryConfig
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def add(self, entry: Entry, config: DirectoryConfig) -> None:
+        self._node.resources[str(entry.id)] = self._volume(entry, config)
+
+    async def update(self, entry: Entry, config: DirectoryConfig, previous: Entry) -> None:
+        self._node.resources[str(entry.id)] = self._volume(entry, config)
+
+    async def remove(self, entry: Entry) -> None:
+        self._node.resources.pop(str(entry.id), None)
+
+    def _volume(self, entry: Entry, config: DirectoryConfig) -> Volume:
+        if not config.directory:
+            raise invalid('field "directory": required field is empty')
+        try:
+            mode = int(config.mode, 8)
+        except ValueError:
+            raise invalid(f'field "mode": "{config.mode}" is no octal number such as "0755"') from None
+        root = self._base(config) / config.directory
+        if config.auto_init:
+            root.mkdir(parents=True, exist_ok=True)
+        check_directory(root, str(entry.id))
+        return Volume(root, mode)
+
+    def _base(self, config: DirectoryConfig) -> Path:
+        """The working directory; for an entry of a module that module's root, unless `base` says otherwise."""
+        if config.module and config.base != "project":
+            return self._node.module_roots.get(config.module, Path())
+        return Path()
