@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from wippy.compute.bus import EventBus
 from wippy.compute.code import CodeStore
 from wippy.compute.identity import Identities
+from wippy.compute.names import NodeNames
 from wippy.compute.supervisor import Supervisor
 from wippy.core.clock import Clock
 from wippy.core.errors import Error, canceled, internal, not_found
@@ -79,6 +80,7 @@ class Node:
         self.loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
         self.identities = Identities(strict=strict)
+        self.names = NodeNames()
         self.bindings = Bindings(self.identities)
         self.bus = EventBus(self._publish)
         self.supervisor = Supervisor(self)
@@ -120,6 +122,8 @@ class Node:
         self._scheduler_of[shard.index] = scheduler
         scheduler.add(shard)
         self.post(shard, "bus_outside", True)
+        if len(self.shards) > 1:
+            self._everywhere("share_names")
         return shard
 
     def add_thread(self, name: str) -> Shard:
@@ -267,6 +271,11 @@ class Node:
             if pid is not None:
                 return str(pid)
         return None
+
+    async def is_working(self, pid: str) -> bool:
+        """Whether a process may still be doing something: it can read a CANCEL, or waits for more than mail."""
+        shard = self.shard_of(pid)
+        return shard is not None and bool(await self.ask(shard, "is_working", pid.encode()))
 
     def cancel(self, pid: str, reason: str) -> None:
         """Delivers a CANCEL event."""

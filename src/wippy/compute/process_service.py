@@ -49,14 +49,17 @@ class ProcessService:
         return result if isinstance(result, Error) else None
 
     async def stop(self) -> None:
-        """CANCEL, and after the supervisor's stop timeout (which cancels this wait) the end by force."""
+        """CANCEL; the end by force once it only waits for mail and cannot read that, or when the supervisor's stop
+        timeout cancels this wait."""
         assert self._exited is not None
         self._node.cancel(self._pid, "service stopping")
         try:
-            await asyncio.shield(self._exited)
-        except asyncio.CancelledError:
-            self._node.terminate(self._pid)
-            raise
+            while not self._exited.done() and await self._node.is_working(self._pid):
+                await asyncio.wait({self._exited}, timeout=0.02)
+        finally:
+            if not self._exited.done():
+                self._node.terminate(self._pid)
+        await asyncio.shield(self._exited)
 
 
 class ProcessServiceHandler(KindHandler[ProcessServiceConfig]):

@@ -52,11 +52,22 @@ class Request(NamedTuple):
     b: Any
 
 
+class Names(Protocol):
+    """The names of processes on a node with several shards. Called from the threads of all of them."""
+
+    def lookup(self, name: bytes) -> bytes | None: ...
+    def register(self, name: bytes, pid: bytes) -> bool: ...
+    def unregister(self, name: bytes) -> bool: ...
+
+
 class ShardHost(Protocol):
     """What a shard needs from the node that owns it."""
 
     bindings: Bindings
     clock: Clock
+
+    @property
+    def names(self) -> Names: ...
 
     def definition(self, entry_id: str) -> dict[str, Any]: ...
     def host(self, host_id: str, shard: int) -> dict[str, Any]: ...
@@ -101,6 +112,9 @@ class Shard:
             "module": self._primitive(lambda name: encode(bindings.spec(_text(name)))),
             "definition": self._primitive(lambda entry: encode(host.definition(_text(entry)))),
             "host": self._primitive(lambda entry: encode(host.host(_text(entry), self.index))),
+            "name_lookup": self._primitive(host.names.lookup),
+            "name_register": self._primitive(host.names.register),
+            "name_unregister": self._primitive(host.names.unregister),
             "derive": self._primitive(self._derive),
             "place": self._primitive(lambda entry: host.place(_text(entry), self.index)),
             "open": self._primitive(host.identity_open),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from wippy.compute.names import NodeNames
 from wippy.core.clock import Clock
 from wippy.core.errors import not_found
 from wippy.lua import shard as codes
@@ -41,12 +42,30 @@ class Source:
     call_host: str | None = None
 
 
+class Names:
+    """The names of a node with several shards."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, bytes] = {}
+
+    def lookup(self, name: bytes) -> bytes | None:
+        return self.held.get(name)
+
+    def register(self, name: bytes, pid: bytes) -> bool:
+        return self.held.setdefault(name, pid) == pid
+
+    def unregister(self, name: bytes) -> bool:
+        return self.held.pop(name, None) is not None
+
+
 class Driver:
     """The host of one or more shards, played by the test. `here`: on how many shards the process host runs."""
 
     def __init__(self, entries: dict[str, Source | str], *, shards: int = 1, memory: int = 256 << 20) -> None:
         self.entries = {k: v if isinstance(v, Source) else Source(v) for k, v in entries.items()}
         self.clock = Clock()
+        self.names = NodeNames()
+        self.names = Names()
         self.bindings = Bindings(self)
         self.bindings.provide(Catalog(None).find)
         self.open = True
@@ -61,6 +80,9 @@ class Driver:
         self.longest_turn = 0.0
         self._numbers = iter(range(1, 1 << 60))
         self.shards = [Shard(self, index, memory=memory) for index in range(shards)]
+        if shards > 1:
+            for shard in self.shards:
+                shard.post("share_names")
 
     # The shard's host
 

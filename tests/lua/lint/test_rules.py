@@ -114,6 +114,29 @@ def test_shadowed_module_name_is_not_the_module() -> None:
     assert "E0003" not in codes("local greeter = {} function greeter.hello() end greeter.hello()")
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "type T = {a: {x.A}?} return T",
+        "interface T function m(a: x.A): x.B end return T",
+        "local a: x.A | nil = nil return a",
+        "return function(...: x.A) return ... end",
+        "return function(): (x.A, error) return f() end",
+        "return function<T: x.A>(a: T) return a end",
+        "return f() as {[string]: x.A}",
+        "type T = typeof(x) return T",
+    ],
+)
+def test_use_in_a_type_is_a_use(use: str) -> None:
+    for start in ('local x = require("greeter") local function f() end ', "local x = 1 local function f() end "):
+        assert not {*codes(start + use)} & {"W0006", "E0001"}
+        assert not [d for d in check(start + use) if d.code == "W0004" and "'x'" in d.message]
+
+
+def test_names_in_typeof_must_exist() -> None:
+    assert "E0001" in codes("type T = typeof(lenght) return T")
+
+
 def test_report_orders_by_entry_then_severity_then_place() -> None:
     found = check("count = 1\nlocal unused = 2\nreturn lenght")
     report = Report.of(reversed(found), 1, Filter("hint"))

@@ -5,7 +5,7 @@
 local S = ...
 local FUTURE = S.FUTURE
 local type, rawget, setmetatable, select = type, rawget, setmetatable, select
-local failure, copy_args, new_process, ready = S.failure, S.copy_args, S.new_process, S.ready
+local failure, copy_args, new_process, ready, outcome = S.failure, S.copy_args, S.new_process, S.ready, S.outcome
 
 -- A request's handler that returns nothing at all, not even nil, has not answered (spec 05 §2.3).
 local function answered(p, ...)
@@ -23,7 +23,7 @@ local function function_main(p, def, instance, ...)
   end
   local own = p.own
   if own and own.request then return answered(p, f(...)) end
-  return S.outcome(f(...))
+  return outcome(f(...))
 end
 
 local function start(def, instance, ctx, args, reply, request)

@@ -41,10 +41,19 @@ local function refused(ok, v)
   return nil, err
 end
 
+-- An argument that has no form outside of the shard: cyclic, too deep, too large, too sparse.
+local function unsendable(reason)
+  if reason == "not enough memory" or S.cur.killed then error(reason, 0) end
+  return nil, failure("Internal", S.error_text(reason))
+end
+
 -- The caller's identity for the host, in front of encoded arguments: process number, identity, entry id, request.
 local function call_encoded(index, list)
   local p = S.cur
-  local ok, v = prim(index, p.n ~= 0 and p.n or (S.pid_of(p) and p.n), p.ctx.identity, p.id, p.own and p.own.request or 0, encode(false, list))
+  S.pid_of(p)
+  local sent, body = pcall(encode, false, list)
+  if not sent then return unsendable(body) end
+  local ok, v = prim(index, p.n, p.ctx.identity, p.id, p.own and p.own.request or 0, body)
   memory_check()
   if ok == true then
     if v == nil then return nil, nil end
@@ -60,7 +69,9 @@ local function call_op(index, list)
   local p = S.cur
   S.check_park()
   S.pid_of(p)
-  local body = encode(false, { n = 5 + list.n, index, p.n, p.ctx.identity, p.id, p.own and p.own.request or 0, unpack(list, 1, list.n) })
+  local head = { n = 5 + list.n, index, p.n, p.ctx.identity, p.id, p.own and p.own.request or 0, unpack(list, 1, list.n) }
+  local sent, body = pcall(encode, false, head)
+  if not sent then return unsendable(body) end
   local t = S.task
   local own = S.own(p)
   if not own.ops then own.ops = {} end
@@ -614,6 +625,32 @@ function interface.configure(primitive, names, shard, node, slice, soft, seed)
   openness[0] = S.root.open
 end
 
+-- Names are decided by the host once there are several shards.
+function interface.share_names()
+  if S.node_names then return end
+  S.share_names {
+    lookup = function(name)
+      local _, pid = prim(S.prims.name_lookup, name)
+      return pid
+    end,
+    register = function(name, pid)
+      local _, taken = prim(S.prims.name_register, name, pid)
+      if taken then return true end
+      return nil, failure("AlreadyExists", "name already registered")
+    end,
+    unregister = function(name)
+      local _, gone = prim(S.prims.name_unregister, name)
+      return gone
+    end,
+  }
+end
+
+-- Whether a process may still be doing something (see host_workers).
+function interface.is_working(pid)
+  local p = S.find_process(pid)
+  return p ~= nil and not p.dead and S.has_work(p)
+end
+
 function interface.set_soft(bytes) S.soft = bytes end
 
 -- Completions: number, ok, body. ok is true, false; body a byte string or nil.
@@ -699,7 +736,7 @@ function interface.terminate_host(host)
   for i = 1, n do S.kill(list[i], reason) end
 end
 -- Whether a process may still be doing something: it can read a CANCEL, or waits for more than mail.
-local function has_work(p)
+function S.has_work(p)
   if p.events or p.queued or p.th or p.pinned or p.main.call then return true end
   local own = p.own
   return own and (own.sleeping or 0) > 0 or own and own.ops and next(own.ops) ~= nil or own and own.tasks ~= nil
@@ -709,7 +746,7 @@ function interface.host_workers(host)
   local list, n = of_host(host)
   local working = 0
   for i = 1, n do
-    if has_work(list[i]) then working = working + 1 end
+    if S.has_work(list[i]) then working = working + 1 end
   end
   return working
 end

@@ -155,8 +155,17 @@ function S.send_away(pid, topic, n, ...)
   return nil, text == "process not found" and no_process(pid) or failure("NotFound", text)
 end
 
--- Names: a table of this shard's own names; with several shards the node decides (S.node_names).
+-- Names: a table of this shard's own names; with several shards the node decides (S.node_names, which the host turns on
+-- with the second shard).
 local names = {}
+
+-- From now on names are the node's: those of this shard become known to the others.
+function S.share_names(node_names)
+  S.node_names = node_names
+  for name, p in next, names do
+    if not p.dead then node_names.register(name, p.pid) end
+  end
+end
 function S.lookup_name(name)
   local p = names[name]
   if p and not p.dead then return p.pid end

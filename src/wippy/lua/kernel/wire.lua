@@ -55,6 +55,18 @@ local function is_sequence(t, length)
   return count == length
 end
 
+-- For the host a table with any positive integer key is a list up to the highest one, with gaps (spec 03 §4).
+local function highest_index(t)
+  local highest, count = 0, 0
+  for k in next, t do
+    if mtype(k) == "integer" and k > 0 then
+      count = count + 1
+      if k > highest then highest = k end
+    end
+  end
+  return highest, count
+end
+
 local put
 
 local function put_table(out, n, t, seen, depth)
@@ -92,6 +104,16 @@ local function put_table(out, n, t, seen, depth)
     out[n] = container_head(length, 0x90, 0xdc)
     for i = 1, length do n = put(out, n, rawget(t, i), seen, depth) end
     return n
+  end
+  if not seen.shared then
+    local highest, count = highest_index(t)
+    if highest > 0 then
+      if highest > count * 2 + 1024 then error("table is too sparse for a list (index " .. highest .. ")", 0) end
+      n = n + 1
+      out[n] = container_head(highest, 0x90, 0xdc)
+      for i = 1, highest do n = put(out, n, rawget(t, i), seen, depth) end
+      return n
+    end
   end
   n = n + 1
   local head = n

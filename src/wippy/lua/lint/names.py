@@ -77,6 +77,7 @@ class _Walk:
         binding = Binding(name.name, kind, name.line, name.column, module, shadows=shadowed)
         self._names.bindings.append(binding)
         self._scope[name.name] = binding
+        self._types(name.type)
 
     def block(self, block: ast.Block) -> None:
         saved = self._scope
@@ -163,6 +164,29 @@ class _Walk:
     def _return(self, node: ast.Return) -> None:
         self._all(node.values)
 
+    def _typealias(self, node: ast.TypeAlias) -> None:
+        self._types(*node.type_parameters, node.type)
+
+    def _interface(self, node: ast.Interface) -> None:
+        for method in node.methods:
+            self._types(*method.parameters, *(method.returns or ()))
+
+    # Types
+
+    def _types(self, *roots: ast.Node | None) -> None:
+        """A type reads the module of `module.Name` and the names inside `typeof(...)`."""
+        waiting: list[Any] = [*roots]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.Expression):
+                self._expression(node)
+            elif isinstance(node, ast.Node):
+                if isinstance(node, ast.QualifiedType) and node.module in self._scope:
+                    self._scope[node.module].reads += 1
+                waiting += [getattr(node, name) for name in node.__struct_fields__]
+            elif isinstance(node, list):
+                waiting += node
+
     # Expressions
 
     def _write(self, node: ast.Name, function: bool = False) -> None:
@@ -179,6 +203,7 @@ class _Walk:
             self._scope["self"] = Binding("self", PARAMETER, node.line, node.column)
         for parameter in node.parameters:
             self._declare(parameter, PARAMETER)
+        self._types(*node.type_parameters, node.vararg, *(node.returns or ()))
         self.block(node.body)
         self._scope = saved
 
@@ -197,6 +222,8 @@ class _Walk:
             elif isinstance(node, ast.Function):
                 self._function(node)
             else:
+                if isinstance(node, ast.Cast):
+                    self._types(node.type)
                 waiting.extend(reversed(list(children(node))))
 
     def _read(self, node: ast.Name) -> None:

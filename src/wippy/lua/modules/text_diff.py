@@ -29,7 +29,9 @@ def _engine(options: Any) -> Any:
     given = options if isinstance(options, Mapping) else {}
     for name, (attribute, default) in _SETTINGS.items():
         value = given.get(name)
-        setattr(engine, attribute, value if isinstance(value, (int, float)) and not isinstance(value, bool) else default)
+        setattr(
+            engine, attribute, value if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+        )
     for attribute in ("Diff_EditCost", "Match_Distance", "Patch_Margin"):
         setattr(engine, attribute, int(getattr(engine, attribute)))
     engine.Diff_Timeout = min(max(engine.Diff_Timeout, 0.001), 10.0)

@@ -151,7 +151,12 @@ def _code_end(lines: list[str], start: int, fence: str) -> int:
 
 
 def _begins_table(lines: list[str], at: int) -> bool:
-    return "|" in lines[at] and at + 1 < len(lines) and "-" in lines[at + 1] and _TABLE_RULE.match(lines[at + 1].strip()) is not None
+    return (
+        "|" in lines[at]
+        and at + 1 < len(lines)
+        and "-" in lines[at + 1]
+        and _TABLE_RULE.match(lines[at + 1].strip()) is not None
+    )
 
 
 def _text_end(lines: list[str], start: int) -> int:

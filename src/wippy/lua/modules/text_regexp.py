@@ -121,7 +121,9 @@ def _template(replacement: bytes, expression: Any) -> list[bytes | int]:
         if name is None:
             parts.append(b"$")
             continue
-        number = int(name) if name.isdigit() and len(name) < 6 else expression.groupindex.get(_group_name(expression, name))
+        number = (
+            int(name) if name.isdigit() and len(name) < 6 else expression.groupindex.get(_group_name(expression, name))
+        )
         if number is not None and number <= expression.groups:
             parts.append(number)
     parts.append(replacement[last:])

@@ -45,7 +45,13 @@ def encode(value: Any, options: Any = None) -> str:
     try:
         return str(
             library.dump(
-                tree, Dumper=dumper, indent=indent, sort_keys=False, allow_unicode=True, default_flow_style=False, width=2**31 - 1
+                tree,
+                Dumper=dumper,
+                indent=indent,
+                sort_keys=False,
+                allow_unicode=True,
+                default_flow_style=False,
+                width=2**31 - 1,
             )
         )
     except (library.YAMLError, RecursionError, ValueError) as e:

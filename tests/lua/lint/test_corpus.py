@@ -1,0 +1,96 @@
+"""Many valid programs: each parses, compiles, loads, and the linter has nothing to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from lupa.lua55 import LuaRuntime
+
+from wippy.core.errors import Error
+from wippy.lua.compile import compile_chunk
+from wippy.lua.lint.diagnostics import Diagnostic
+from wippy.lua.lint.rules import LintEntry, check_entry
+from wippy.lua.modules.catalog import MODULES, Catalog
+from wippy.lua.modules.core import KERNEL_MODULES
+from wippy.lua.syntax.parser import parse
+from wippy.services.catalog import MODULES as SERVICES
+
+HEADER = "--- name: "
+
+
+class Program(NamedTuple):
+    file: str
+    name: str
+    modules: tuple[str, ...]
+    imports: tuple[str, ...]
+    source: bytes
+
+    @property
+    def id(self) -> str:
+        return f"{self.file}:{self.name}"
+
+
+def programs() -> Iterator[Program]:
+    for path in sorted((Path(__file__).parent / "corpus").glob("*.lua")):
+        for section in path.read_text().split("\n" + HEADER):
+            head, _, body = section.removeprefix(HEADER).partition("\n")
+            name, *parts = (part.strip() for part in head.split("|"))
+            listed = {}
+            for part in parts:
+                key, _, values = part.partition(":")
+                listed[key] = tuple(value.strip() for value in values.split(","))
+            assert not listed.keys() - {"modules", "imports"}, head
+            yield Program(path.stem, name, listed.get("modules", ()), listed.get("imports", ()), body.encode())
+
+
+PROGRAMS = list(programs())
+catalog = Catalog(None, MODULES, SERVICES)
+loads = LuaRuntime(encoding="latin-1", unpack_returned_tuples=True).execute(
+    "return function(code, name) local _, message = load(code, '=' .. name, 't', {}) return message end"
+)
+
+
+def module(name: str) -> Any:
+    """Its declaration; None for the few that only a running node can declare."""
+    try:
+        return KERNEL_MODULES.get(name) or catalog.find(name)
+    except Error:
+        return None
+
+
+def findings(program: Program, *, rules: bool) -> list[Diagnostic]:
+    imports = dict(item.split("=") for item in program.imports)
+    entry = LintEntry(
+        program.id,
+        program.source,
+        {name: name for name in program.modules},
+        imports,
+        module,
+        catalog.known,
+        lambda target: target in imports.values(),
+        frozenset(),
+    )
+    return [d for d in check_entry(entry, rules=rules) if d.severity != "hint"]
+
+
+def test_corpus_is_large_and_has_no_copies() -> None:
+    assert len(PROGRAMS) >= 200
+    assert len({p.id for p in PROGRAMS}) == len(PROGRAMS)
+    assert len({p.source.strip() for p in PROGRAMS}) == len(PROGRAMS)
+    used = {name for p in PROGRAMS for name in p.modules}
+    assert used >= set("ctx env events fs funcs hash http json logger registry security sql store time uuid".split())
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.id)
+def test_program_compiles_and_loads(program: Program) -> None:
+    assert parse(program.source, program.id).block.statements
+    assert loads(compile_chunk(program.source, program.id).code, program.id) is None
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.id)
+def test_linter_finds_nothing(program: Program) -> None:
+    assert findings(program, rules=False) == []
+    assert findings(program, rules=True) == []
