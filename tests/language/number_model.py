@@ -61,7 +61,9 @@ def whole(v: Value) -> int:
     return int(v)
 
 
-def _ring(on_ints: Callable[[int, int], int], on_floats: Callable[[float, float], float]) -> Callable[[Value, Value], Value]:
+def _ring(
+    on_ints: Callable[[int, int], int], on_floats: Callable[[float, float], float]
+) -> Callable[[Value, Value], Value]:
     def apply(a: Value, b: Value) -> Value:
         x, y = operand(a), operand(b)
         if isinstance(x, int) and isinstance(y, int):
@@ -102,7 +104,7 @@ def modulo(a: Value, b: Value) -> Value:
     if math.isnan(x) or math.isnan(y) or math.isinf(x):
         return math.nan
     m = math.fmod(x, y)
-    return m + y if m * y < 0 else m
+    return m + y if (m > 0 and y < 0) or (m < 0 and y > 0) else m
 
 
 def shift_left(a: Value, b: Value) -> Value:
@@ -129,7 +131,10 @@ def text(v: Value) -> str:
         return "+Inf" if v > 0 else "-Inf"
     if v.is_integer() and abs(v) < 1e21:
         return f"{v:.0f}"
-    mantissa, _, exponent = repr(v).partition("e")
+    shortest = repr(v)
+    if float(f"{v:.16g}") != v and len(shortest.partition("e")[0].lstrip("-0.").replace(".", "")) == 16:
+        shortest = f"{v:.17g}"  # a power of two, whose nearest text of 16 digits belongs to its neighbour
+    mantissa, _, exponent = shortest.partition("e")
     if exponent:
         return f"{mantissa}e{int(exponent):+03d}"
     return mantissa
@@ -147,7 +152,7 @@ BINARY: dict[str, Callable[[Value, Value], Value]] = {
     "|": lambda a, b: whole(a) | whole(b),
     "~": lambda a, b: whole(a) ^ whole(b),
     "<<": shift_left,
-    ">>": lambda a, b: shift_left(a, -whole(b)) if abs(whole(b)) < 64 else (whole(a), 0)[1],
+    ">>": lambda a, b: shift_left(a, -whole(b)),
     "..": lambda a, b: text(a) + text(b),
 }
 UNARY: dict[str, Callable[[Value], Value]] = {"-": negate, "~": lambda a: ~whole(a)}

@@ -17,7 +17,7 @@ LIMIT = 20.0  # seconds after which a program counts as hung
 
 
 class Project:
-    """Entries of namespace `app`, each Lua entry with a file of its own. `directory` holds `_index.yaml` and the files."""
+    """Entries of namespace `app`, each Lua entry with a file of its own. They live in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -42,7 +42,9 @@ class Project:
 
     def body(self, name: str, body: str, top: str = "", **fields: Any) -> Project:
         """A function whose `main(...)` is `body`; `top` stands before it in the chunk."""
-        return self.function(name, f"{top}\nlocal function main(...)\n{body}\nend\nreturn {{ main = main }}\n", **fields)
+        return self.function(
+            name, f"{top}\nlocal function main(...)\n{body}\nend\nreturn {{ main = main }}\n", **fields
+        )
 
     def write(self) -> None:
         index = {"version": "1.0", "namespace": "app", "entries": list(self._entries.values())}

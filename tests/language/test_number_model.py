@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (guest programs of one line)
 """Programs agree with the model of numbers (spec 02 §13)."""
 
 from __future__ import annotations
@@ -15,7 +16,25 @@ from language.number_model import BINARY, UNARY, Refused, Value, text
 from language.project import Project
 
 EDGES = [0, 1, -1, 2, 3, 7, -7, 63, 64, 65, -64, 2**53, 2**62, 2**63 - 1, -(2**63), -(2**63) + 1]
-FLOATS = [0.0, -0.0, 1.0, 0.5, -7.5, 7.5, 1e15, 1e20, 1e21, 1e22, 1e300, 5e-324, 2.0**53, 2.0**63, -(2.0**63), 1e-5, 0.1]
+FLOATS = [
+    0.0,
+    -0.0,
+    1.0,
+    0.5,
+    -7.5,
+    7.5,
+    1e15,
+    1e20,
+    1e21,
+    1e22,
+    1e300,
+    5e-324,
+    2.0**53,
+    2.0**63,
+    -(2.0**63),
+    1e-5,
+    0.1,
+]
 TEXTS = ["10", "-3", "1.5", "0x10", " 7 ", "1e2", "abc", "", "9223372036854775807", "9223372036854775808", "5."]
 
 
@@ -44,7 +63,8 @@ leaves = st.builds(Leaf, values, st.sampled_from(["literal", "local", "call"]))
 expressions = st.recursive(
     leaves,
     lambda inner: (
-        st.builds(Binary, st.sampled_from(sorted(BINARY)), inner, inner) | st.builds(Unary, st.sampled_from(sorted(UNARY)), inner)
+        st.builds(Binary, st.sampled_from(sorted(BINARY)), inner, inner)
+        | st.builds(Unary, st.sampled_from(sorted(UNARY)), inner)
     ),
     max_leaves=4,
 )

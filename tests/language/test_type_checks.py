@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (guest programs of one line)
 """What types accept and how they refuse (spec 02 §5.4, §5.5)."""
 
 from __future__ import annotations
@@ -188,8 +189,8 @@ def test_validators(project: Project, declared: str, value: str, message: str | 
     ("declared", "value", "message"),
     [
         ("{age: number @min(18)}", "{age = 17}", "age: value below minimum"),
-        ('{tags: {string @min_len(2)}}', "{tags = {'ab', 'c'}}", "tags[2]: length below minimum"),
-        ('{[string]: number @max(5)}', "{a = 6}", ".a: value above maximum"),
+        ("{tags: {string @min_len(2)}}", "{tags = {'ab', 'c'}}", "tags[2]: length below minimum"),
+        ("{[string]: number @max(5)}", "{a = 6}", ".a: value above maximum"),
         ('{name?: string @pattern("^x")}', "{name = 'y'}", "name: pattern mismatch"),
         ("{a: {b: {number @min(0)}}}", "{a = {b = {1, -1}}}", "a.b[2]: value below minimum"),
     ],
@@ -336,13 +337,16 @@ def test_generics_are_instantiated_by_calling_them_with_types(project: Project) 
 
 
 def test_typeof_is_the_static_type_of_an_expression(project: Project) -> None:
-    top = """
+    top = (
+        """
         local sample = { name = "x", tags = {"a"}, count = 1, ratio = 1.5, on = true }
         local given: {string} = {}
         type Sample = typeof(sample)
         type Given = typeof(given)
         type Text = typeof("a" .. "b")
-    """ + VERDICT
+    """
+        + VERDICT
+    )
     ok = "{ name = 'y', tags = {}, count = 2, ratio = 2.5, on = false }"
     program = f"""
         return {{ verdict(Sample, {ok}), verdict(Sample, {{ name = 1 }}), verdict(Given, {{1}}), verdict(Text, "s") }}

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (guest programs of one line)
 """Types as values: names, reflection, comparison, primitives, passing them on (spec 02 §5.1-5.3, §6)."""
 
 from __future__ import annotations

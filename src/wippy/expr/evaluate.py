@@ -1,7 +1,7 @@
 """From the tree of an expression to a Python closure over plain data.
 
-A closure takes the frame of a run. Operators bound what they make; predicates pay for every element, so a run ends within
-its budget however deep the loops are nested.
+A closure takes the frame of a run. Operators bound what they make; predicates pay for every element, so a run ends
+within its budget however deep the loops are nested.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def compile_node(node: Node) -> Closure:
     return _COMPILERS[node.__class__](node)
 
 
-# Operands ----------------------------------------------------------------------------------------------------------------
+# Operands -----------------------------------------------------------------------------------------------------------
 
 
 def _constant(node: Constant) -> Closure:
@@ -123,7 +123,7 @@ def _truth(value: Any, operator: str) -> bool:
     raise internal(f"invalid operation: {operator} needs a boolean, got {type_name(value)}")
 
 
-# Members -----------------------------------------------------------------------------------------------------------------
+# Members ------------------------------------------------------------------------------------------------------------
 
 
 def _member(node: Member) -> Closure:
@@ -188,7 +188,7 @@ def _bound(closure: Closure | None, frame: Frame) -> int | None:
     return value
 
 
-# Operators ---------------------------------------------------------------------------------------------------------------
+# Operators ----------------------------------------------------------------------------------------------------------
 
 
 def _unary(node: Unary) -> Closure:
@@ -367,7 +367,7 @@ _STEPS: dict[str, Callable[[Frame, Any, Closure], Any]] = {
 }
 
 
-# Calls -------------------------------------------------------------------------------------------------------------------
+# Calls --------------------------------------------------------------------------------------------------------------
 
 
 def _call(node: Call) -> Closure:

@@ -67,7 +67,7 @@ def bounded(size: int) -> None:
         raise internal("result is too large")
 
 
-# Texts -------------------------------------------------------------------------------------------------------------------
+# Texts --------------------------------------------------------------------------------------------------------------
 
 
 def _on_text(name: str, apply: Callable[..., Any], least: int = 1, most: int | None = None) -> None:
@@ -103,13 +103,14 @@ def _cut(value: str, separator: str, count: int) -> list[str]:
 
 @function("split", 2, 3)
 def split(budget: Budget, value: Any, separator: Any, count: Any = -1) -> list[str]:
-    budget.spend(len(text(value, "split")))
+    value = text(value, "split")
+    budget.spend(len(value))
     return _cut(value, text(separator, "split"), integer(count, "split"))
 
 
 @function("splitAfter", 2, 3)
 def split_after(budget: Budget, value: Any, separator: Any, count: Any = -1) -> list[str]:
-    parts = split(budget, value, separator, count)
+    parts: list[str] = split(budget, value, separator, count)
     return [part + separator for part in parts[:-1]] + parts[-1:]
 
 
@@ -141,7 +142,7 @@ def join(budget: Budget, values: Any, separator: Any = "") -> str:
     return str(separator.join(parts))
 
 
-# Numbers -----------------------------------------------------------------------------------------------------------------
+# Numbers ------------------------------------------------------------------------------------------------------------
 
 
 def _rounded(value: float) -> float:
@@ -152,7 +153,12 @@ def _floor(value: float) -> float:
     return float(math.floor(value)) if math.isfinite(value) else value
 
 
-FUNCTIONS["abs"] = BuiltIn(lambda budget, v: wrapped(abs(number(v, "abs"))) if v.__class__ is int else abs(number(v, "abs")), (1, 1))
+@function("abs", 1)
+def absolute(budget: Budget, value: Any) -> int | float:
+    size = abs(number(value, "abs"))
+    return wrapped(size) if isinstance(size, int) else size
+
+
 FUNCTIONS["ceil"] = BuiltIn(lambda budget, v: -_floor(-float(number(v, "ceil"))), (1, 1))
 FUNCTIONS["floor"] = BuiltIn(lambda budget, v: _floor(float(number(v, "floor"))), (1, 1))
 FUNCTIONS["round"] = BuiltIn(lambda budget, v: _rounded(float(number(v, "round"))), (1, 1))
@@ -182,8 +188,12 @@ def _median(values: list[int | float]) -> float:
 
 _extreme("max", max)
 _extreme("min", min)
-FUNCTIONS["mean"] = BuiltIn(lambda budget, *v: (lambda n: sum(n) / len(n) if n else 0)(_numbers(budget, "mean", v)), (1, MANY))
-FUNCTIONS["median"] = BuiltIn(lambda budget, *v: (lambda n: _median(n) if n else 0)(_numbers(budget, "median", v)), (1, MANY))
+FUNCTIONS["mean"] = BuiltIn(
+    lambda budget, *v: (lambda n: sum(n) / len(n) if n else 0)(_numbers(budget, "mean", v)), (1, MANY)
+)
+FUNCTIONS["median"] = BuiltIn(
+    lambda budget, *v: (lambda n: _median(n) if n else 0)(_numbers(budget, "median", v)), (1, MANY)
+)
 
 
 def _shift(name: str, apply: Callable[[int, int], int]) -> None:
@@ -211,7 +221,7 @@ _shift("bitshr", lambda a, n: a >> n)
 _shift("bitushr", lambda a, n: (a % (1 << 64)) >> n)
 
 
-# Arrays and maps ---------------------------------------------------------------------------------------------------------
+# Arrays and maps ----------------------------------------------------------------------------------------------------
 
 
 @function("len", 1)
@@ -343,7 +353,7 @@ def get(budget: Budget, value: Any, key: Any) -> Any:
     return None
 
 
-# Conversion --------------------------------------------------------------------------------------------------------------
+# Conversion ---------------------------------------------------------------------------------------------------------
 
 FUNCTIONS["type"] = BuiltIn(lambda budget, value: type_name(value), (1, 1))
 
@@ -375,8 +385,6 @@ def to_string(budget: Budget, value: Any) -> str:
     if isinstance(value, (list, dict)):
         budget.spend(_size(value, budget))
     return show(value)
-
-
 
 
 def _size(value: Any, budget: Budget) -> int:
@@ -427,7 +435,7 @@ def from_base64(budget: Budget, value: Any) -> str:
         raise internal(f"fromBase64: {e}") from None
 
 
-# Dates -------------------------------------------------------------------------------------------------------------------
+# Dates --------------------------------------------------------------------------------------------------------------
 
 FUNCTIONS["now"] = BuiltIn(lambda budget: dates.now(), (0, 0))
 FUNCTIONS["duration"] = BuiltIn(lambda budget, value: dates.duration(text(value, "duration")), (1, 1))
@@ -440,7 +448,7 @@ def date(budget: Budget, value: Any, layout: Any = None, zone: Any = None) -> An
     return dates.date(text(value, "date"), None if layout is None else text(layout, "date"), name)
 
 
-# Operators ---------------------------------------------------------------------------------------------------------------
+# Operators ----------------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=256)

@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wippy.expr.nodes import Array, Binary, Call, Conditional, Constant, Let, Map, Member, Method, Name, Node, Predicate, Slice, Unary
+from wippy.expr.nodes import (
+    Array,
+    Binary,
+    Call,
+    Conditional,
+    Constant,
+    Let,
+    Map,
+    Member,
+    Method,
+    Name,
+    Node,
+    Predicate,
+    Slice,
+    Unary,
+)
 from wippy.expr.tokens import failure
 from wippy.expr.values import type_name
 
@@ -13,11 +28,13 @@ _NUMERIC = frozenset({"int", "float"})
 _ARITHMETIC = frozenset({"-", "*", "/", "^"})
 _LOGICAL = frozenset({"and", "or"})
 _RESULTS = {"len": "int", "int": "int", "float": "float", "string": "string", "upper": "string", "lower": "string"}
-_BOOLEAN = frozenset({"==", "!=", "in", "matches", "contains", "startsWith", "endsWith", "<", ">", "<=", ">=", "and", "or"})
+_BOOLEAN = frozenset(
+    {"==", "!=", "in", "matches", "contains", "startsWith", "endsWith", "<", ">", "<=", ">=", "and", "or"}
+)
 
 
 def check(source: str, tree: Node, hint: Mapping[str, Any]) -> None:
-    """Raises Error(Internal) for a name that `hint` does not have, and for operands of types that do not go together."""
+    """Raises Error(Internal) for a name that `hint` does not have, and for operands that do not go together."""
     _Checker(source, {name: type_name(value) for name, value in hint.items()}).type(tree)
 
 

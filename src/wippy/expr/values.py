@@ -78,7 +78,7 @@ _ORDERED = (str, datetime.datetime, datetime.timedelta)
 
 def less(a: Any, b: Any) -> bool:
     """Whether `a < b`. Raises Error(Internal) for values without an order."""
-    if is_number(a) and is_number(b) or a.__class__ is b.__class__ and isinstance(a, _ORDERED):
+    if (is_number(a) and is_number(b)) or (a.__class__ is b.__class__ and isinstance(a, _ORDERED)):
         return bool(a < b)
     raise mismatch("<", a, b)
 

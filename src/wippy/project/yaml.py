@@ -98,7 +98,7 @@ def _check_nesting(text: str | bytes) -> None:
         return
     depth, parser = 0, _Composer(text)
     while parser.check_event():
-        event = parser.get_event()
+        event: Any = parser.get_event()
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise YamlError("nested too deeply", event.start_mark.line + 1, event.start_mark.column + 1)

@@ -61,14 +61,21 @@ class Names:
 class Driver:
     """The host of one or more shards, played by the test. `here`: on how many shards the process host runs."""
 
-    def __init__(self, entries: dict[str, Source | str], *, shards: int = 1, memory: int = 256 << 20) -> None:
+    def __init__(
+        self,
+        entries: dict[str, Source | str],
+        *,
+        shards: int = 1,
+        memory: int = 256 << 20,
+        open_identity: bool = True,
+    ) -> None:
         self.entries = {k: v if isinstance(v, Source) else Source(v) for k, v in entries.items()}
         self.clock = Clock()
         self.names = NodeNames()
         self.names = Names()
         self.bindings = Bindings(self)
         self.bindings.provide(Catalog(None).find)
-        self.open = True
+        self.open = open_identity
         self.denied: set[tuple[str, str]] = set()
         self.asked: list[tuple[str, str]] = []
         self.logs: list[tuple[str, str, dict[str, Any]]] = []
@@ -158,6 +165,22 @@ class Driver:
         if error is not None:
             raise error
         return value
+
+    def define(self, body: str, **more: Any) -> str:
+        """A new entry whose main has this body; its id."""
+        entry = f"t:entry{len(self.entries)}"
+        self.entries[entry] = main(body, **more)
+        return entry
+
+    def do(self, body: str, *args: Any, **more: Any) -> Any:
+        """What a process with this body returns; what it fails with is raised."""
+        return self.value(self.define(body, **more), *args)
+
+    def fails(self, body: str, *args: Any, **more: Any) -> Any:
+        """The error that a process with this body ends with."""
+        value, error = self.run(self.define(body, **more), *args)
+        assert error is not None, f"it returned {value!r}"
+        return error
 
     def call(self, entry: str, *args: Any) -> tuple[Any, Any]:
         """The result and error of a function call."""

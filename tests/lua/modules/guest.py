@@ -34,6 +34,7 @@ ALL = (
     "env",
     "yaml",
     "text",
+    "expr",
     "crypto",
 )
 

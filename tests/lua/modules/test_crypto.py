@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (guest programs of one line)
 """Guest module `crypto` (spec 04b §13)."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from lua.modules.guest import check
+
 
 def run(source: str, *args: Any) -> Any:
     return check(source, *args)
@@ -51,11 +53,17 @@ def test_random_lengths_and_charsets_that_are_refused(call: str) -> None:
 
 
 def test_random_uuid_is_a_version_4() -> None:
-    assert run("local u = crypto.random.uuid() return {#u, uuid.version(u), u ~= crypto.random.uuid()}") == [36, 4, True]
+    assert run("local u = crypto.random.uuid() return {#u, uuid.version(u), u ~= crypto.random.uuid()}") == [
+        36,
+        4,
+        True,
+    ]
 
 
 def test_hmac_takes_the_key_first() -> None:
-    found = run("return {crypto.hmac.sha256('key', 'data'), crypto.hmac.sha512('key', 'data'), crypto.hmac.sha256('k', '')}")
+    found = run(
+        "return {crypto.hmac.sha256('key', 'data'), crypto.hmac.sha512('key', 'data'), crypto.hmac.sha256('k', '')}"
+    )
     assert found == [
         hmac.digest(b"key", b"data", "sha256").hex(),
         hmac.digest(b"key", b"data", "sha512").hex(),

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (guest programs of one line)
 """Guest module `text` (spec 04b §7)."""
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def test_objects_are_immutable_and_typed() -> None:
     assert check(program) == ["userdata", "text.Regexp{}", False, False, False]
 
 
-# Differences -----------------------------------------------------------------------------------------------------------
+# Differences --------------------------------------------------------------------------------------------------------
 
 
 def test_identical_texts_differ_in_nothing() -> None:
@@ -165,7 +166,7 @@ def test_bad_patches_are_invalid() -> None:
     assert (kind, retryable) == ("Invalid", False) and "error" in message
 
 
-# Splitters -------------------------------------------------------------------------------------------------------------
+# Splitters ----------------------------------------------------------------------------------------------------------
 
 
 def split(kind: str, options: str, content: str) -> list[str]:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (guest programs of one line)
 """Guest module `yaml` (spec 04b §2)."""
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from lua.modules.guest import check
 
 
 def encode(value: Any, options: str = "nil") -> str:
-    return str(check(f"return yaml.encode(..., {options})", value) if options == "nil" else check(
-        f"local v = ... return yaml.encode(v, {options})", value
-    ))
+    return str(
+        check(f"return yaml.encode(..., {options})", value)
+        if options == "nil"
+        else check(f"local v = ... return yaml.encode(v, {options})", value)
+    )
 
 
 def decode(text: str) -> Any:
@@ -60,7 +63,40 @@ def test_what_values_look_like(expression: str, text: str) -> None:
     assert check(f"return yaml.encode({expression})") == text
 
 
-TEXTS = ["", "null", "~", "true", "1", "0o17", "0x1f", "1_000", "1e3", ".5", ".inf", "2024-01-02", "<<", "- a", "a: b", "#x", " x ", "é\t", "a\n\nb", "|", "{", "*a", "&a", "!x", "%", "@", "`", "'", '"', "\x07", "yes", "0755"]
+TEXTS = [
+    "",
+    "null",
+    "~",
+    "true",
+    "1",
+    "0o17",
+    "0x1f",
+    "1_000",
+    "1e3",
+    ".5",
+    ".inf",
+    "2024-01-02",
+    "<<",
+    "- a",
+    "a: b",
+    "#x",
+    " x ",
+    "é\t",
+    "a\n\nb",
+    "|",
+    "{",
+    "*a",
+    "&a",
+    "!x",
+    "%",
+    "@",
+    "`",
+    "'",
+    '"',
+    "\x07",
+    "yes",
+    "0755",
+]
 
 
 def test_every_text_survives_a_round_trip() -> None:
@@ -74,7 +110,9 @@ def test_bytes_survive_a_round_trip() -> None:
     assert check("return yaml.decode(yaml.encode({b = '\\255\\0\\254'})).b == '\\255\\0\\254'") is True
 
 
-@pytest.mark.parametrize("value", [{"a": [1, {"b": [2.5, "x", False]}], "c": {"d": {"e": "f"}}}, [[1, 2], [3]], {"n": -(2**63)}])
+@pytest.mark.parametrize(
+    "value", [{"a": [1, {"b": [2.5, "x", False]}], "c": {"d": {"e": "f"}}}, [[1, 2], [3]], {"n": -(2**63)}]
+)
 def test_structures_survive_a_round_trip(value: Any) -> None:
     assert check("return yaml.decode(yaml.encode(...))", value) == value
 
@@ -108,7 +146,9 @@ def test_decoding(text: str, value: Any) -> None:
 
 
 def test_decoded_numbers_keep_their_subtype() -> None:
-    assert check("local v = yaml.decode('[1, 1.0, 1e2]') return {math.type(v[1]), math.type(v[2]), math.type(v[3])}") == [
+    assert check(
+        "local v = yaml.decode('[1, 1.0, 1e2]') return {math.type(v[1]), math.type(v[2]), math.type(v[3])}"
+    ) == [
         "integer",
         "float",
         "float",
@@ -116,7 +156,8 @@ def test_decoded_numbers_keep_their_subtype() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [1", "a: b: c", "\t- x", "a: 1\na: 2", "9223372036854775808", "&a [*a]", "a: *missing", "'open", "[" * 100000]
+    "text",
+    ["a: [1", "a: b: c", "\t- x", "a: 1\na: 2", "9223372036854775808", "&a [*a]", "a: *missing", "'open", "[" * 100000],
 )
 def test_bad_yaml_is_internal(text: str) -> None:
     assert failure("yaml.decode(...)", text)[:3] == [True, "Internal", False]

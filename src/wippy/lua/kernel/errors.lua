@@ -86,6 +86,7 @@ function S.error_text(v)
   local e = state(v)
   if e then return e.message end
   if t == "number" or t == "boolean" or t == "nil" then return tostring(v) end
+  if (t == "table" or t == "function" or t == "thread") and not S.has_tostring(v) then return S.base.tostring(v) end
   return "error object is a " .. t .. " value"
 end
 

@@ -411,12 +411,13 @@ end
 function S.spawn_away(shard, id, host_id, ctx, args, relations)
   local p = S.cur
   local pid = S.pid_of(p)
+  if relations then
+    S.relations_of(p)
+    S.relate_answer(relations)
+  end
   local child, err = S.ask("{|0x" .. string.format("%05x", S.stride + shard) .. "}", "spawn", id, host_id, pid,
     relations and relations.monitor or false, relations and relations.link or false, ctx.identity, ctx.values or nil, args)
   if not child then return nil, err end
-  local mine = relations and S.relations_of(p)
-  if relations and relations.monitor then mine.watching[child] = true end
-  if relations and relations.link then mine.links[child] = true end
   return child
 end
 
@@ -498,6 +499,21 @@ function S.signal(pid, kind, ...)
   request(SIGNAL, 0, pid, encode(true, { n = select("#", ...) + 3, kind, pid, 0, ... }))
 end
 
+-- The next question starts a process: its relations are noted when the answer comes, for its end may come right behind.
+local relating = {}
+function S.relate_answer(relations) relating[last_ask + 1] = relations end
+
+local function relate(k, t, child)
+  local relations = relating[k]
+  if not relations then return end
+  local mine = t and t.p.relations
+  if child and mine then
+    if relations.monitor then mine.watching[child] = true end
+    if relations.link then mine.links[child] = true end
+  end
+  relating[k] = nil
+end
+
 -- Asks the shard of `pid`; parks until it has answered ok, text.
 function S.ask(pid, kind, ...)
   S.check_park()
@@ -556,6 +572,7 @@ local function receive_signal(text)
   if kind == "answer" then
     local k = reference // S.stride
     local t = asks[k]
+    relate(k, t, list[4])
     if t and not t.p.dead then S.wake(t, list[4], list[5]) end
     asks[k] = nil
     return

@@ -213,7 +213,6 @@ local function send(dest, topic, ...)
   if not cur.ctx.open and not S.permitted("process.send", p.pid) then
     return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
   end
-  if p.dead then return nil, S.no_process(p.pid) end
   local from = cur.pid or S.pid_of(cur)
   if n == 1 then
     deliver(p, topic, setmetatable({ [TOPIC] = topic, [FROM] = from, [DATA] = copy((...)) }, message_meta))

@@ -308,9 +308,9 @@ function S.charges_growth()
 end
 
 -- One step of the loop, charged to the process that makes it.
-function S.charged_step(step)
-  local p, before = S.head, count("count")
-  local preempted = step()
+function S.charged_step(p, step)
+  local before = count("count")
+  local preempted = step(p)
   local after = count("count")
   if after > before then grown[p] = (grown[p] or 0) + after - before end
   if after * 1024 > S.soft and not S.dying then relieve(false) end

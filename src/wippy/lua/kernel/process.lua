@@ -138,9 +138,10 @@ S.new_process = new_process
 
 -- Completion ---------------------------------------------------------------------------------------------------------
 
--- Plain stores only: cannot fail half way. `v` is data already.
+-- Past its first call plain stores only: cannot fail half way. `v` is data already.
 local function finish(p, v, e)
   if p.dead then return end
+  if p.pid then S.remove_process(p.pid) end   -- not to be found from now on
   p.xv, p.xe = v, e
   p.dead = true
   p.th, p.tt, p.pinned = false, false, false
@@ -279,7 +280,6 @@ function S.bury()
       p.reply = false
     end
     if p.instance then S.return_instance(p) end
-    if p.pid then S.remove_process(p.pid) end
     p.env, p.main, p.mbox, p.ebox, p.inbox, p.events, p.listeners, p.own = nil, nil, nil, nil, nil, nil, nil, nil
     next_dying()
   end

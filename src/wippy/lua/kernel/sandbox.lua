@@ -8,7 +8,7 @@ local raw_set, raw_get, raw_tostring, raw_tonumber = rawset, rawget, tostring, t
 local raw_setmetatable, getmetatable, dgetmetatable = setmetatable, getmetatable, debug.getmetatable
 local error, select, unpack, rawequal = error, select, table.unpack, rawequal
 local co_yield = coroutine.yield
-local mtype, floor, format, find = math.type, math.floor, string.format, string.find
+local mtype, floor, format, find, byte = math.type, math.floor, string.format, string.find, string.byte
 local class_of, content = S.class_of, S.content
 local OUT_OF_MEMORY = "not enough memory"
 
@@ -195,7 +195,7 @@ local function settle(ok, e, ...)
     die()
   end
   -- Near the end of the stack a failed call copies megabytes: many of them must not add up to a long step.
-  if raw_type(e) == "string" and find(e, "stack overflow", 1, true) then S.slow() end
+  if raw_type(e) == "string" and byte(e, -1) == 119 and find(e, "stack overflow", 1, true) then S.slow() end
   return false, scrub(e)
 end
 S.settle = settle

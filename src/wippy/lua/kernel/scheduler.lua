@@ -199,9 +199,8 @@ local function task_result(p, t, v, e)
   end
 end
 
--- Takes the first ready process and runs one of its tasks until it suspends. Returns true when it was preempted.
-local function step()
-  local p = S.head
+-- Takes the first ready process `p` and runs one of its tasks until it suspends. Returns true when it was preempted.
+local function step(p)
   local after = p.next
   S.head = after
   if not after then S.tail = false end
@@ -262,30 +261,26 @@ end
 
 -- Runs ready processes for about `seconds`. Returns true when some are left.
 local rounds = 0
-local charging = false                -- memory is short: steps are charged for what they allocate
+local run_step = step                 -- when memory is short: S.charged_step
 
 function S.work(seconds)
   local limit = clock() + seconds
   local n = 0
-  while S.head or S.dying do
-    if S.head then
-      if charging then
-        if S.charged_step(step) then n = 15 end
-      elseif step() then
-        n = 15
-      end
-    end
+  local p = S.head
+  while p or S.dying do
+    if p and run_step(p, step) then n = 15 end
     S.cur = false
     if S.dying then S.bury() end
     n = n + 1
     if n >= 16 then
       n = 0
-      charging = S.charges_growth()
+      run_step = S.charges_growth() and S.charged_step or step
       if clock() > limit then break end
     end
+    p = S.head
   end
   rounds = rounds + 1
-  if rounds % 16 == 0 then charging = S.charges_growth() end
+  if rounds % 16 == 0 then run_step = S.charges_growth() and S.charged_step or step end
   S.cur, S.task = false, false
   return S.head ~= false or S.dying ~= false
 end

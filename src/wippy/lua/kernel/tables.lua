@@ -106,7 +106,10 @@ function T.concat(t, separator, i, j)
   if i > j then return "" end
   S.charge((j - i) * 50)
   separator = separator == nil and "" or S.base.tostring(separator)
-  if getmetatable(real) then return concat_mixed(real, separator, i, j) end
+  if getmetatable(real) then
+    local mixed = concat_mixed(real, separator, i, j)   -- no tail call: its errors are positioned at the guest's line
+    return mixed
+  end
   -- Strings are measured without a call for each: a number has no length and sends us to the careful way.
   local ok, bytes = pcall(measured, real, i, j)
   if ok then
@@ -115,7 +118,8 @@ function T.concat(t, separator, i, j)
     if joined then return whole end
     if whole == "not enough memory" then error(whole, 0) end
   end
-  return concat_mixed(real, separator, i, j)
+  local mixed = concat_mixed(real, separator, i, j)
+  return mixed
 end
 
 function T.unpack(...) return S.base.unpack(...) end

@@ -19,6 +19,7 @@ GROUP = "wippy.modules"
 MODULES: dict[str, str] = {
     "base64": "wippy.lua.modules.base64:base64",
     "crypto": "wippy.lua.modules.crypto:crypto",
+    "expr": "wippy.lua.modules.expr:expr",
     "hash": "wippy.lua.modules.hash:hash",
     "io": "wippy.lua.modules.io:module",
     "json": "wippy.lua.modules.json:json",

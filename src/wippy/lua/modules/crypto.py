@@ -32,7 +32,7 @@ crypto = Module(
     classes=("security", "nondeterministic", "workflow"),
 )
 
-# Random ------------------------------------------------------------------------------------------------------------------
+# Random -------------------------------------------------------------------------------------------------------------
 
 
 def _amount(count: int | None) -> int:
@@ -63,7 +63,7 @@ def random_uuid() -> bytes:
     return str(uuid.uuid4()).encode()
 
 
-# Keyed digests -----------------------------------------------------------------------------------------------------------
+# Keyed digests ------------------------------------------------------------------------------------------------------
 
 
 def _declare_hmac(algorithm: str) -> None:
@@ -86,7 +86,7 @@ def constant_time_compare(a: bytes, b: bytes) -> bool:
     return hmac.compare_digest(a, b)
 
 
-# Encryption --------------------------------------------------------------------------------------------------------------
+# Encryption ---------------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -148,7 +148,7 @@ def decrypt_chacha20(data: bytes, key: bytes, aad: bytes | None) -> bytes:
     return _opened(_chacha20(key), data, aad)
 
 
-# Tokens ------------------------------------------------------------------------------------------------------------------
+# Tokens -------------------------------------------------------------------------------------------------------------
 
 
 @crypto.function("jwt.encode(payload: table, key: bytes, alg: string?) -> string")
@@ -171,7 +171,7 @@ def jwt_verify(token: str, key: bytes, alg: str | None = None, require_exp: bool
     return verify_token(token, key, alg, require_exp is not False)
 
 
-# Key derivation ----------------------------------------------------------------------------------------------------------
+# Key derivation -----------------------------------------------------------------------------------------------------
 
 _DIGEST_SIZES = {"sha256": 32, "sha512": 64}
 

@@ -32,7 +32,7 @@ def _jwt() -> Any:
 
 
 def encode_token(payload: Any, key: bytes, algorithm: str | None) -> str:
-    """A token that carries `payload`. Raises Error(Invalid) for what is no map of data, and for a key that does not fit."""
+    """A token that carries `payload`. Raises Error(Invalid) for what is no map and for a key that does not fit."""
     jwt = _jwt()
     claims = _claims(payload)
     header = claims.pop("_header", None) or {}

@@ -165,6 +165,8 @@ class Module:
         """
         for signature, summary in functions.items():
             declared = _implemented_in_lua(signature, summary)
+            if declared.signature.name in self.functions:
+                raise ValueError(f"{self.name}.{declared.signature.name} is declared twice")
             self.functions[declared.signature.name] = declared
         for name, methods in (handles or {}).items():
             handle = self.handles.get(name) or self.handle(name)

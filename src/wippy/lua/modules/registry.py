@@ -65,6 +65,7 @@ def module(node: Node) -> Module:
     _declare_reading(registry, node)
     _declare_snapshots(registry, node)
     _declare_versions(registry, node)
+    registry.in_lua(_IN_LUA, _HANDLES_IN_LUA)
     return registry
 
 
@@ -276,3 +277,41 @@ def _entries_by_id(given: Any) -> dict[EntryId, Entry]:
                 continue
             found[entry.id] = entry
     return found
+
+
+_IN_LUA = {
+    "snapshot() -> Snapshot": "The current state.",
+    "snapshot_at(id: number) -> Snapshot": "The state at a version.",
+    "current_version() -> Version": "The version in force.",
+    "versions() -> {Version}": "All versions.",
+    "apply_version(version: Version) -> boolean": "Goes to a version. (yields)",
+    "history() -> History": "The history.",
+}
+_HANDLES_IN_LUA = {
+    "Version": {
+        "id() -> integer": "Its number.",
+        "string() -> string": "Its name, `v7`.",
+        "previous() -> Version?": "The one before.",
+        "next() -> Version?": "The one after.",
+    },
+    "Snapshot": {
+        "entries() -> {Entry}": "All entries.",
+        "get(id: string) -> Entry": "An entry. NotFound when there is none.",
+        "namespace(name: string) -> {Entry}": "The entries of a namespace.",
+        "find(filter: table) -> {Entry}": "The entries that match.",
+        "changes() -> Changes": "An empty change set.",
+        "version() -> Version": "The version it shows.",
+    },
+    "Changes": {
+        "create(entry: table) -> Changes": "Adds an entry.",
+        "update(entry: table) -> Changes": "Replaces an entry.",
+        "delete(id: string | table) -> Changes": "Removes an entry.",
+        "ops() -> {table}": "What was collected.",
+        "apply() -> Version": "Applies all of it, or nothing. (yields)",
+    },
+    "History": {
+        "versions() -> {Version}": "All versions.",
+        "get_version(id: number) -> Version": "A version.",
+        "snapshot_at(version: Version) -> Snapshot": "The state at a version.",
+    },
+}

@@ -70,7 +70,7 @@ text.in_lua(
     },
 )
 
-# Regular expressions ---------------------------------------------------------------------------------------------------
+# Regular expressions ------------------------------------------------------------------------------------------------
 
 text.function("re.names(pattern: bytes) -> table", private=True)(text_regexp.names)
 text.function("re.matches(pattern: bytes, subject: bytes) -> boolean", private=True)(text_regexp.matches)
@@ -81,7 +81,7 @@ text.function("re.replace_all(pattern: bytes, subject: bytes, replacement: bytes
     text_regexp.replace_all
 )
 
-# Differences -----------------------------------------------------------------------------------------------------------
+# Differences --------------------------------------------------------------------------------------------------------
 
 text.function("df.compare(options: any, a: string, b: string) -> table", yields=True, private=True)(text_diff.compare)
 text.function("df.make(options: any, a: string, b: string) -> table", yields=True, private=True)(text_diff.patch_make)
@@ -96,7 +96,7 @@ async def patch_apply(options: Any, patches: Any, original: str) -> Many:
     return Many(await text_diff.patch_apply(options, [str(note) for note in notes], original))
 
 
-# Splitters -------------------------------------------------------------------------------------------------------------
+# Splitters ----------------------------------------------------------------------------------------------------------
 
 
 @text.function("cut(kind: string, options: any, text: string) -> table", private=True)

@@ -1,7 +1,7 @@
 """Regular expressions of the guest module `text` (spec 04b §7.1): RE2, with Go's way of finding all and of replacing.
 
-Offsets count bytes. A match is a flat list of spans, two numbers (from 0, end excluded) for the whole and for each group;
-a group that took no part has -1. RE2 never backtracks: time is linear in the subject.
+Offsets count bytes. A match is a flat list of spans, two numbers (from 0, end excluded) for the whole and each
+group; a group that took no part has -1. RE2 never backtracks: time is linear in the subject.
 """
 
 from __future__ import annotations

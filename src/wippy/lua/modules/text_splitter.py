@@ -10,7 +10,7 @@ SEPARATORS = ("\n\n", "\n", " ", "")
 
 @dataclass(frozen=True, slots=True)
 class Recursive:
-    """Splits at the first separator that occurs, merges small pieces, splits large ones with the separators after it."""
+    """Splits at the first separator that occurs, merges small pieces, splits large ones with the separators after."""
 
     chunk_size: int = 512
     chunk_overlap: int = 100

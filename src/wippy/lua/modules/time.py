@@ -150,3 +150,61 @@ def _rules(name: str) -> object:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise not_found(f"unknown time zone {name}") from None
+
+
+_PARTS = ("year", "month", "day", "hour", "minute", "second", "nanosecond", "weekday", "year_day")
+_UNITS = ("nanoseconds", "microseconds", "milliseconds", "seconds", "minutes", "hours")
+
+time.in_lua(
+    {
+        "now() -> Time": "The current time.",
+        "unix(sec: number, ns: number) -> Time": "The time of unix seconds and nanoseconds.",
+        "date(year: number, month: number, day: number, hour: number, minute: number, second: number, "
+        "nanosecond: number, location: Location?) -> Time": "The time of a date; parts out of range are carried over.",
+        "parse(layout: string, value: string, location: Location?) -> Time": "Reads a time by a layout.",
+        "parse_duration(value: string | number | Duration) -> Duration": "A duration of a text, or of nanoseconds.",
+        "load_location(name: string) -> Location": "A time zone by its IANA name.",
+        "fixed_zone(name: string, offset: number) -> Location": "A time zone at an offset in seconds.",
+        "sleep(duration: string | number | Duration)": "Waits. (yields)",
+        "after(duration: string | number | Duration) -> Channel": "A channel that delivers the time once.",
+        "timer(duration: string | number | Duration) -> Timer": "A timer that can be stopped and reset.",
+        "ticker(duration: string | number | Duration) -> Ticker": "A channel of times at an interval.",
+    },
+    handles={
+        "Time": {
+            "add(duration: string | number | Duration) -> Time": "A later time.",
+            "sub(other: Time) -> Duration": "How much later it is than the other.",
+            "add_date(years: number, months: number, days: number) -> Time": "Moved by a calendar distance.",
+            "after(other: Time) -> boolean": "Whether it is later.",
+            "before(other: Time) -> boolean": "Whether it is earlier.",
+            "equal(other: Time) -> boolean": "Whether it is the same moment.",
+            "format(layout: string) -> string": "Its text by a layout.",
+            "format_rfc3339() -> string": "Its text by RFC 3339.",
+            "unix() -> integer": "Unix seconds.",
+            "unix_nano() -> integer": "Unix nanoseconds.",
+            "date() -> (integer, integer, integer)": "Year, month, day.",
+            "clock() -> (integer, integer, integer)": "Hour, minute, second.",
+            **{f"{part}() -> integer": f"Its {part.replace('_', ' of the ')}." for part in _PARTS},
+            "is_zero() -> boolean": "Whether it is the first moment of the year 1.",
+            "in_location(location: Location) -> Time": "The same moment in another time zone.",
+            "location() -> Location": "Its time zone.",
+            "utc() -> Time": "The same moment in UTC.",
+            "in_local() -> Time": "The same moment in local time.",
+            "truncate(duration: string | number | Duration) -> Time": "Rounded down.",
+            "round(duration: string | number | Duration) -> Time": "Rounded.",
+        },
+        "Duration": {f"{unit}() -> number": f"Its length in {unit}." for unit in _UNITS},
+        "Location": {"string() -> string": "Its name."},
+        "Timer": {
+            "response() -> Channel": "Delivers the time.",
+            "channel() -> Channel": "The same as `response`.",
+            "stop() -> boolean": "Whether it was running.",
+            "reset(duration: string | number | Duration) -> boolean": "Starts it anew.",
+        },
+        "Ticker": {
+            "response() -> Channel": "Delivers times.",
+            "channel() -> Channel": "The same as `response`.",
+            "stop() -> boolean": "Ends it.",
+        },
+    },
+)

@@ -14,11 +14,11 @@ from typing import Any
 
 from wippy.core.errors import Error, internal
 from wippy.lua.modules.declare import Module
+from wippy.lua.modules.plain_tables import as_list, key_text
 
 ALIASED_NODES = 10_000
 """How many values aliases may add to those a guest's text spells out."""
 
-MOST_HOLES = 1000
 DEEPEST = 128
 UNSIGNED = 1 << 64
 LARGEST = (1 << 63) - 1
@@ -72,7 +72,7 @@ def decode(text: bytes) -> Any:
         raise internal(f"failed to decode YAML: {where}{e.reason}") from None
 
 
-# Encoding ----------------------------------------------------------------------------------------------------------------
+# Encoding -----------------------------------------------------------------------------------------------------------
 
 
 class _Arrangement:
@@ -86,7 +86,7 @@ class _Arrangement:
         if depth > DEEPEST:
             raise internal(f"nesting deeper than {DEEPEST} levels")
         if isinstance(value, Mapping):
-            items = _as_list(value)
+            items = as_list(value)
             if items is None:
                 return self._map(value, depth)
             value = items
@@ -97,28 +97,12 @@ class _Arrangement:
         return value if value is None or isinstance(value, (bool, int, float, str, bytes)) else str(value)
 
     def _map(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        by_name = {_key(name): item for name, item in value.items()}
+        by_name = {key_text(name): item for name, item in value.items()}
         names = [name for name in self._first if name in by_name]
         rest = [name for name in by_name if name not in set(names)]
         if self._sort:
             rest.sort()
         return {name: self.of(by_name[name], depth + 1) for name in names + rest}
-
-
-def _as_list(value: Mapping[Any, Any]) -> list[Any] | None:
-    """The list that a table with positive integer keys is; None for a map."""
-    highest = max((key for key in value if type(key) is int), default=0)
-    if highest < 1:
-        return None
-    if highest > len(value) + MOST_HOLES:
-        raise internal("a sparse array cannot be encoded")
-    return [value.get(index) for index in range(1, highest + 1)]
-
-
-def _key(name: Any) -> str:
-    if isinstance(name, bool):
-        return "true" if name else "false"
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 @cache
@@ -133,9 +117,8 @@ def _dumper() -> tuple[Any, Any]:
             return True
 
     def text(dumper: Any, value: str) -> Any:
-        if "\n" in value:
-            style = "|"
-        else:
+        style: str | None = "|"
+        if "\n" not in value:
             style = None if value and isinstance(plain(value), str) and not _TIMESTAMP.match(value) else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -149,7 +132,7 @@ def _dumper() -> tuple[Any, Any]:
     return library, Dumper
 
 
-# Decoding ----------------------------------------------------------------------------------------------------------------
+# Decoding -----------------------------------------------------------------------------------------------------------
 
 _TIMESTAMP = re.compile(
     r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d):(\d\d)(?:\.\d*)?(?:[ \t]*(Z|[-+]\d\d?(?::?\d\d)?))?)?\Z"

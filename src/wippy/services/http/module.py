@@ -23,6 +23,7 @@ def module(node: Node) -> Module:
         classes=("network", "io", "nondeterministic"),
         source=Path(__file__).with_name("module.lua"),
     )
+    http.in_lua(_IN_LUA, _HANDLES_IN_LUA)
     exchanges = exchanges_of(node)
 
     def exchange(caller: Caller) -> Exchange:
@@ -85,3 +86,45 @@ def _form(content_type: str, body: bytes) -> dict[str, Any]:
                 {"name": filename, "size": len(data), "headers": headers, "content": data}
             )
     return {"values": {k: v[0] if len(v) == 1 else v for k, v in values.items()}, "files": files}
+
+
+_IN_LUA = {
+    "request(options: table?) -> Request": "The request being served.",
+    "response() -> Response": "Its response.",
+}
+_HANDLES_IN_LUA = {
+    "Request": {
+        "method() -> string": "GET, POST and so on.",
+        "path() -> string": "The path.",
+        "query(name: string) -> string?": "A query parameter.",
+        "query_params() -> table": "All query parameters.",
+        "header(name: string) -> string?": "A header.",
+        "content_type() -> string?": "The type of the body.",
+        "content_length() -> integer": "The length of the body.",
+        "host() -> string": "The host that was asked for.",
+        "remote_addr() -> string": "The address of the client.",
+        "param(name: string) -> string?": "A parameter of the route.",
+        "params() -> table": "All parameters of the route.",
+        "has_body() -> boolean": "Whether there is a body.",
+        "accepts(kind: string) -> boolean": "Whether the client takes this type.",
+        "is_content_type(kind: string) -> boolean": "Whether the body has this type.",
+        "body() -> string": "The body. (yields)",
+        "body_json() -> any": "The body as JSON. (yields)",
+        "parse_multipart(memory: number?) -> table": "The fields and files of a form. (yields)",
+    },
+    "File": {
+        "name() -> string": "The name of an uploaded file.",
+        "size() -> integer": "Its bytes.",
+        "header(name: string) -> string?": "A header of its part.",
+    },
+    "Response": {
+        "set_status(code: number)": "Sets the status.",
+        "set_header(name: string, value: string)": "Sets a header.",
+        "set_content_type(kind: string)": "Sets the type of the body.",
+        "set_transfer(mode: string)": "Chooses how the body is sent: one of `http.TRANSFER`.",
+        "write(data: string)": "Adds to the body.",
+        "write_json(value: any)": "Adds a value as JSON.",
+        "write_event(event: table)": "Sends an event of a stream. (yields)",
+        "flush()": "Sends what was written. (yields)",
+    },
+}

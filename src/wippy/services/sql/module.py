@@ -99,6 +99,7 @@ def module(node: Node) -> Module:
         constants=CONSTANTS,
     )
     opened = Open(sql.handle("Session"))
+    sql.in_lua({}, _HANDLES_IN_LUA)
 
     def database(entry_id: str) -> Database:
         found = node.resources.get(entry_id)
@@ -176,3 +177,33 @@ def _bound(values: tuple[Any, ...], blobs: list[int] | None) -> Sequence[Any]:
         value = bound[position - 1]
         bound[position - 1] = value.encode() if isinstance(value, str) else value
     return bound
+
+
+_RUNS = {
+    "query(sql: string, parameters: table?) -> {table}": "Rows as tables by column. (yields)",
+    "execute(sql: string, parameters: table?) -> {last_insert_id: integer, rows_affected: integer}": "Runs. (yields)",
+}
+_HANDLES_IN_LUA = {
+    "DB": {
+        "type() -> string": "One of `sql.type`.",
+        **_RUNS,
+        "prepare(sql: string) -> Statement": "A prepared statement. (yields)",
+        "begin(options: table?) -> Transaction": "A transaction. (yields)",
+        "stats() -> table": "Numbers of its connections.",
+        "release() -> boolean": "Gives it back.",
+    },
+    "Transaction": {
+        **_RUNS,
+        "prepare(sql: string) -> Statement": "A prepared statement. (yields)",
+        "commit() -> boolean": "Makes it last. (yields)",
+        "rollback() -> boolean": "Undoes it. (yields)",
+        "savepoint(name: string) -> boolean": "Marks a point. (yields)",
+        "rollback_to(name: string) -> boolean": "Undoes what came after a point. (yields)",
+        "release(name: string) -> boolean": "Forgets a point. (yields)",
+    },
+    "Statement": {
+        "query(parameters: table?) -> {table}": "Rows as tables by column. (yields)",
+        "execute(parameters: table?) -> {last_insert_id: integer, rows_affected: integer}": "Runs it. (yields)",
+        "close() -> boolean": "Ends it. (yields)",
+    },
+}

@@ -38,6 +38,7 @@ def module(node: Node) -> Module:
         source=Path(__file__).with_name("store.lua"),
         constants=CONSTANTS,
     )
+    store.in_lua({}, _HANDLES_IN_LUA)
 
     def find(entry_id: str) -> Store:
         found = node.resources.get(entry_id)
@@ -186,3 +187,18 @@ def _entry(record: Record) -> dict[str, Any]:
 
 def _page(page: Page) -> dict[str, Any]:
     return {"items": [_entry(record) for record in page.items], "cursor": page.cursor, "has_more": page.has_more}
+
+
+_HANDLES_IN_LUA = {
+    "Store": {
+        "get(key: string) -> any": "The value of a key. NotFound when there is none. (yields)",
+        "entry(key: string) -> table": "Value, version and expiry of a key. (yields)",
+        "has(key: string) -> boolean": "Whether there is a value. (yields)",
+        "set(key: string, value: any, ttl: number?) -> boolean": "Stores a value, for `ttl` seconds. (yields)",
+        "put(key: string, value: any, options: table?) -> table": "Stores a value under conditions. (yields)",
+        "delete(key: string) -> boolean": "Removes a value. (yields)",
+        "list(options: table?) -> table": "A page of keys and values. (yields)",
+        "info() -> table": "What kind of store it is.",
+        "release() -> boolean": "Gives it back.",
+    }
+}

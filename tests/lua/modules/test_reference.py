@@ -1,0 +1,79 @@
+"""The reference pages agree with the declarations, and every declared name exists (docs/reference)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lua.modules.guest import check
+from wippy.lua.modules.reference import modules, page, pages, write
+
+CHECKED_IN = Path(__file__).parents[3] / "docs" / "reference" / "modules"
+
+
+def test_checked_in_pages_are_current() -> None:
+    stale = "run: python -m wippy.lua.modules.reference docs/reference"
+    made = pages(modules())
+    assert {path.name for path in CHECKED_IN.glob("*.md")} == set(made), stale
+    for name, text in made.items():
+        assert (CHECKED_IN / name).read_text("utf-8") == text, f"{name}: {stale}"
+
+
+def test_every_module_and_function_is_described() -> None:
+    for module in modules():
+        assert module.summary and module.classes
+        described = [f for f in module.functions.values() if not f.private]
+        assert described or module.constants or module.handles, f"{module.name} declares nothing"
+        for function in [*described, *(m for h in module.handles.values() for m in h.methods.values())]:
+            assert function.summary, f"{module.name}: {function.signature.text} has no summary"
+
+
+def test_a_page_shows_signatures_permissions_and_suspension() -> None:
+    by_name = {module.name: page(module) for module in modules()}
+    assert "### `crypto.pbkdf2(" in by_name["crypto"] and "Suspends" in by_name["crypto"]
+    assert "### `:match_string(s: string) -> boolean`" in by_name["text"]
+    assert "Needs permission" in "".join(by_name.values())
+    assert "| `errors.NOT_FOUND` | `'NotFound'` |" in by_name["errors"]
+
+
+def test_pages_of_modules_that_are_gone_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "old.md").write_text("x")
+    names = {path.name for path in write(tmp_path)}
+    assert "index.md" in names and not (tmp_path / "modules" / "old.md").exists()
+
+
+def test_every_public_function_of_the_modules_exists_for_guests() -> None:
+    here = (
+        "json",
+        "yaml",
+        "base64",
+        "hash",
+        "uuid",
+        "text",
+        "expr",
+        "crypto",
+        "logger",
+        "time",
+        "registry",
+        "sql",
+        "store",
+        "env",
+    )
+    names = [
+        f"{module.name}.{function.signature.name}"
+        for module in modules()
+        if module.name in here
+        for function in module.functions.values()
+        if not function.private
+    ]
+    program = """
+        local out = {}
+        for _, path in ipairs(...) do
+          local name, rest = path:match("^(%w+)%.(.*)$")
+          local v = require(name)
+          for part in rest:gmatch("[^.]+") do v = v and v[part] end
+          if type(v) ~= "function" then out[#out + 1] = path end
+        end
+        return out
+    """
+    assert not check(program, names)
