@@ -136,3 +136,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_examples_are_clean(example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     done = runner(EXAMPLES / example, monkeypatch, capsys)("lint", "--rules", "--level", "hint")
     assert (done.code, done.out.split("\n")[0]) == (0, "No issues found")
+
+
+def test_calls_of_modules_that_need_a_running_node_are_checked(tmp_path: Path, run: Run) -> None:
+    write(
+        tmp_path,
+        entry("a", 'local env = require("env")\nreturn { main = function() return env.get() end }', modules="env"),
+    )
+    done = run("lint")
+    assert "error[E0003]: get expects 1 argument, got 0" in done.out

@@ -123,6 +123,16 @@ def _findings(entries: Sequence[Entry], selected: Sequence[str], rules: bool) ->
     return found
 
 
+class _DeclarationsOnly:
+    """Stands for a node where modules are declared and never called."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return _DeclarationsOnly()
+
+
 class _Modules:
     """The declarations of guest modules, without a node: those of the kernel and those that need none."""
 
@@ -130,7 +140,7 @@ class _Modules:
         from wippy.lua.modules.catalog import MODULES, Catalog
         from wippy.services.catalog import MODULES as SERVICES
 
-        self._catalog = Catalog(None, MODULES, SERVICES)
+        self._catalog = Catalog(_DeclarationsOnly(), MODULES, SERVICES)
         self._found: dict[str, Any] = {}
 
     def known(self, name: str) -> bool:
