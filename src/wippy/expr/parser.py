@@ -1,7 +1,7 @@
 """Precedence climbing over the tokens of an expression (spec 04b §11).
 
-Hand-written, against a grammar for `lark`: importing `lark` alone takes 47 ms, and the rules that no grammar states well
-(`not in`, `??`, predicates without braces, `.field` for `#.field`) are a line each.
+Hand-written, against a grammar for `lark`: importing `lark` alone takes 47 ms, and the rules that no grammar states
+well (`not in`, `??`, predicates without braces, `.field` for `#.field`) are a line each here.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Program:
             raise internal("expression is nested too deeply") from None
 
     def run(self, env: Mapping[str, Any] | None = None, *, steps: int = STEPS) -> Any:
-        """The value for `env`: plain data that stays as it is. Raises Error(Internal), also when `steps` are used up."""
+        """The value for `env`: plain data, not changed. Raises Error(Internal), also when `steps` are used up."""
         frame = Frame(dict(env or {}), Budget(steps))
         try:
             return self._closure(frame)

@@ -40,6 +40,8 @@ RESERVE = 256 * 1024
 
 ANSWERED = ("ask", "call", "spawn")  # kernel calls whose first argument is the number of a REPLY
 
+MOST_ARGUMENTS = 1000  # values pushed for the queued calls of one turn
+
 OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED = range(1, 9)
 
 
@@ -120,6 +122,7 @@ class Shard:
             "open": self._primitive(host.identity_open),
             "permitted": self._primitive(self._permitted),
             "time": self._primitive(host.clock.wall),
+            "monotonic": self._primitive(host.clock.monotonic),
             "text": self._primitive(_mapped_text),
             "regex": self._primitive(_regex_matches),
         }
@@ -196,22 +199,27 @@ class Shard:
 
     def turn(self, seconds: float) -> Iterator[Request]:
         """One turn: the inbox, due timers, ready processes for about `seconds`. Yields what the kernel asks for."""
-        inbox = self.inbox
-        while inbox:
-            name, args = inbox.popleft()
-            self.call(name, *args)
-        result = self.call("run", self.host.clock.monotonic(), seconds)  # what came before may have taken a while
+        inbox, calls, flat = self.inbox, [], []
+        while inbox and len(flat) < MOST_ARGUMENTS:
+            queued = inbox.popleft()
+            calls.append(queued)
+            flat += (queued[0].encode(), len(queued[1]), *queued[1])
+        result = self.call("turn", self.host.clock.monotonic(), seconds, *flat)
         if result is None:
+            inbox.extendleft(reversed(calls[self._interface[b"performed"]() :]))
             self.busy = True
             return
-        self.busy, deadline, requests, self.live = result
+        busy, deadline, requests, self.live, *values = result
+        self.busy = busy or bool(inbox)
         self.deadline = None if deadline < 0 else deadline
-        while requests > 0:
+        while True:
+            yield from (Request(*values[i : i + 4]) for i in range(0, len(values), 4))
+            requests -= len(values)
+            if requests <= 0:
+                break
             values = self.call("take")
             if values is None:
                 break
-            yield from (Request(*values[i : i + 4]) for i in range(0, len(values), 4))
-            requests -= len(values)
 
     @property
     def memory(self) -> int:

@@ -138,7 +138,7 @@ def test_end_of_the_caller_ends_its_calls(driver: Driver) -> None:
 
 
 def test_cancelling_a_call_of_the_host_works_before_and_after_it_started(driver: Driver) -> None:
-    f = driver.define("time.sleep('2ms') print((...)) return 1", pool=1)
+    f = driver.define("time.sleep('20ms') print((...)) return 1", pool=1)
     for number, name in ((101, "a"), (102, "b"), (103, "c")):
         body = b"\x91\xa1" + name.encode()
         driver.shard.post("call", number, f.encode(), 0, None, body, None)
@@ -147,7 +147,7 @@ def test_cancelling_a_call_of_the_host_works_before_and_after_it_started(driver:
     driver.until(lambda: "a" in driver.printed())
     driver.turn()
     driver.shard.post("cancel_call", 102)
-    driver.settle(lambda: False, 0.02)
+    driver.settle(lambda: False, 0.05)
     assert driver.printed() == ["a"]
     assert driver.call(f, "d") == [1, None]
 

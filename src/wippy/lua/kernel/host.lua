@@ -822,5 +822,38 @@ function interface.take()
   return taken_to(last, unpack(out, first, last))
 end
 
+-- The whole turn in one call, for every call costs a thread two changes of the interpreter's lock: what was queued (flat:
+-- name, number of arguments, arguments), then `run`, then the first requests. `performed`: how much of the queue is done.
+local performed = 0
+function interface.performed() return performed end
+
+local function perform(name, ...)
+  local ok, e = pcall(interface[name], ...)
+  if ok then return end
+  S.recover()
+  if name == "ask" or name == "call" or name == "spawn" then interface.refuse((...)) end
+  S.emit_log("error", "kernel call " .. name .. " failed: " .. S.error_text(e), {}, nil)
+end
+
+function interface.turn(now, seconds, ...)
+  performed = 0
+  local n = select("#", ...)
+  if n > 0 then
+    local began, list, at = S.clock(), { ... }, 1
+    while at < n do
+      local following = at + 2 + list[at + 1]
+      perform(list[at], unpack(list, at + 2, following - 1))
+      performed = performed + 1
+      at = following
+    end
+    if S.clock() - began > 0.001 then
+      local _, later = prim(S.prims.monotonic)
+      now = later
+    end
+  end
+  local busy, deadline, waiting, live = interface.run(now, seconds)
+  return busy, deadline, waiting, live, interface.take()
+end
+
 S.interface = interface
 return interface

@@ -215,6 +215,7 @@ local function capturing(first, last)
   end
   function build.back(next_item, k)
     return function(s, i)
+      if last[k] == false then return nil end -- a position repeats nowhere
       if not first[k] or not last[k] then error("invalid capture index %" .. k, 0) end
       local t = sub(s, first[k], last[k])
       if sub(s, i, i + #t - 1) == t then return next_item(s, i + #t) end
@@ -292,7 +293,7 @@ local function compile(p, plain_anchor)
     return from, to, captured(s)
   end
   function compiled.gmatch(s)
-    local at, ended = 1, 0
+    local at, ended = 1, 0                -- where the last match ended: an empty one there does not count
     return function()
       while at <= #s + 1 do
         local from, to = search(s, at)
@@ -300,11 +301,11 @@ local function compile(p, plain_anchor)
           at = #s + 2
           return nil
         end
-        at = to >= from and to + 1 or from + 1
-        if to >= from or from > ended then
-          ended = to
+        if to + 1 ~= ended then
+          at, ended = to + 1, to + 1
           return values(s, from, to)
         end
+        at = from + 1
       end
       return nil
     end

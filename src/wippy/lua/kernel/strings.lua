@@ -188,30 +188,27 @@ local function gsub_steps(s, p, kind, replacement, limit)
     search = S.pattern(p).captures
   end
   local out, n = {}, 0
-  local at, count = 1, 0
+  local at, copied, ended, count = 1, 1, 0, 0
   local size, bytes = #s, 0
   while count < limit do
     local first, last, captures = search(s, at)
     if not first then break end
-    count = count + 1
-    out[n + 1] = sub(s, at, first - 1)
-    local value = replaced(kind, replacement, sub(s, first, last), captures)
-    out[n + 2] = value
-    n = n + 2
-    bytes = bytes + #value
-    if bytes > LARGEST then error("resulting string too large", 3) end
-    if last >= first then
-      at = last + 1
+    if last + 1 == ended then           -- an empty match where the last one ended does not count
+      if at > size then break end
+      at = at + 1
     else
-      if first <= size then
-        n = n + 1
-        out[n] = sub(s, first, first)
-      end
-      at = first + 1
+      count = count + 1
+      out[n + 1] = sub(s, copied, first - 1)
+      local value = replaced(kind, replacement, sub(s, first, last), captures)
+      out[n + 2] = value
+      n = n + 2
+      bytes = bytes + #value
+      if bytes > LARGEST then error("resulting string too large", 3) end
+      at, copied, ended = last + 1, last + 1, last + 1
     end
-    if at > size + 1 or anchored then break end
+    if anchored then break end
   end
-  out[n + 1] = sub(s, at)
+  out[n + 1] = sub(s, copied)
   return concat(out, "", 1, n + 1), count
 end
 

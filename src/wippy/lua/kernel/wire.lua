@@ -67,6 +67,20 @@ local function highest_index(t)
   return highest, count
 end
 
+-- Whether a key or value has no byte form: its entry stays behind.
+local function is_formless(v, t, shared)
+  if t ~= "table" then return t == "function" or t == "thread" or t == "userdata" end
+  local mt = getmetatable(v)
+  if not mt or rawget(mt, CLASS) ~= "handle" or rawget(v, ERROR) then return false end
+  return shared or not rawget(v, HANDLE)
+end
+
+-- Now and then inside a long table: its bound, and the slice of the task that has it written.
+local function look(n)
+  if n > LARGEST then error("value is too large to be sent", 0) end
+  S.charge(60000)
+end
+
 local put
 
 local function put_table(out, n, t, seen, depth)
@@ -102,7 +116,10 @@ local function put_table(out, n, t, seen, depth)
   if length > 0 and is_sequence(t, length) then
     n = n + 1
     out[n] = container_head(length, 0x90, 0xdc)
-    for i = 1, length do n = put(out, n, rawget(t, i), seen, depth) end
+    for i = 1, length do
+      n = put(out, n, rawget(t, i), seen, depth)
+      if i % 1000 == 0 then look(n) end
+    end
     return n
   end
   if not seen.shared then
@@ -119,12 +136,13 @@ local function put_table(out, n, t, seen, depth)
   local head = n
   out[head] = ""
   local written = 0
+  local shared = seen.shared
   for k, v in next, t do
-    local tv, tk = type(v), type(k)
-    if tv ~= "function" and tv ~= "thread" and tv ~= "userdata" and tk ~= "function" and tk ~= "thread" and tk ~= "userdata" then
+    if not is_formless(v, type(v), shared) and not is_formless(k, type(k), shared) then
       n = put(out, n, k, seen, depth)
       n = put(out, n, v, seen, depth)
       written = written + 1
+      if written % 1000 == 0 then look(n) end
     end
   end
   out[head] = container_head(written, 0x80, 0xde)

@@ -100,8 +100,8 @@ def validates(schema: bytes, from_table: bool, data: bytes) -> bool:
 json.in_lua(
     {
         "encode(value: any) -> string": "The JSON text. Internal for sparse and mixed tables and for cycles.",
-        "decode(text: string) -> any": "The value of the first document. Invalid for no text, Internal when malformed.",
-        "validate(schema: table | string, data: any) -> boolean": "True, or false and an Invalid error (draft 2020-12).",
+        "decode(text: string) -> any": "The first value of a text. Invalid for no text, Internal for bad text.",
+        "validate(schema: table | string, data: any) -> boolean": "True, or false and an error (draft 2020-12).",
         "validate_string(schema: table | string, text: string) -> boolean": "As `validate`, for a JSON text.",
     }
 )
