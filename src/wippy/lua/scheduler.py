@@ -103,7 +103,8 @@ class ThreadScheduler:
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._signaled = False
         self._stopping = False
-        self._gap: asyncio.TimerHandle | None = None
+        self._gap: asyncio.Handle | None = None
+        self._gap_at = 0.0
         self._idle = True
         sys.setswitchinterval(0.0005)
         before = threading.stack_size(STACK)
@@ -119,7 +120,10 @@ class ThreadScheduler:
         shard.inbox.append((name, args))
         self._wake()
         if self._gap is None:
-            self._gap = self._loop.call_later(0.001, self._give_way)
+            if self._loop.time() - self._gap_at > 0.001:
+                self._gap = self._loop.call_soon(self._give_way)
+            else:
+                self._gap = self._loop.call_later(0.001, self._give_way)
 
     def _wake(self) -> None:
         if not self._signaled:
@@ -129,6 +133,7 @@ class ThreadScheduler:
     def _give_way(self) -> None:
         """A busy loop would keep the interpreter's lock for seconds (kernel notes, item 9)."""
         time.sleep(GAP)
+        self._gap_at = self._loop.time()
         self._gap = None if self._idle else self._loop.call_later(0.001, self._give_way)
 
     def _run(self) -> None:

@@ -28,6 +28,7 @@ local function whole(v, kind)
     error("attempt to perform bitwise operation on a " .. S.base.type(v) .. " value", 3)
   end
   if n ~= n or n >= MOST or n < -MOST then error("number has no integer representation", 3) end
+  if n == -MOST then return math.mininteger end
   return n >= 0 and floor(n) or -floor(-n)
 end
 
