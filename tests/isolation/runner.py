@@ -1,6 +1,6 @@
 """Runs one attempt in this OS process, beside a neighbour in the same shard. Prints what came of it as JSON.
 
-    python runner.py attacks|survivals NAME
+python runner.py attacks|survivals NAME
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def terminate(run: Run) -> dict[str, Any]:
     run.expect("it is ended", lambda: parent in driver.exits, 8)
     driver.turn()
     _, before = run.report()
-    limit = time.monotonic() + 0.15
+    limit = time.monotonic() + 0.1
     while time.monotonic() < limit:
         driver.turn()
     answers, after = run.report()

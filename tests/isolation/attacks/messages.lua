@@ -100,10 +100,10 @@ for _, name in ipairs { "{|}", "{|0x00100}", "{t:host|0x00000}" } do
   pcall(process.link, name)
 end
 
---# flood-neighbour: two hundred thousand messages to the neighbour
+--# flood-neighbour: a hundred thousand messages to the neighbour
 --@ deadline=8 memory=128
 local line = ("x"):rep(200)
-for i = 1, 200000 do process.send(neighbour, "noise", { i = i, line = line .. i }) end
+for i = 1, 100000 do process.send(neighbour, "noise", { i = i, line = line .. i }) end
 
 --# flood-self: messages to oneself until something gives
 --@ deadline=10 memory=64 ends

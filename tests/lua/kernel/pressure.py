@@ -7,7 +7,7 @@ from typing import Any
 
 from .driver import TURN, Driver
 
-STEP = 8
+STEP = 16
 MOST = 40_000
 
 

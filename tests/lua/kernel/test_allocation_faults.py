@@ -194,14 +194,16 @@ def test_operation_happens_as_a_whole_or_ends_its_process(scene: Scene, action: 
     assert failures > 0
 
 
-@pytest.mark.parametrize(("action", "most"), [("send", (1, 0, 0, 0)), ("send_listened", (0, 1, 0, 0)), ("publish", (0, 0, 0, 1))])
+@pytest.mark.parametrize(
+    ("action", "most"), [("send", (1, 0, 0, 0)), ("send_listened", (0, 1, 0, 0)), ("publish", (0, 0, 0, 1))]
+)
 def test_receiver_gets_a_message_once_or_not_at_all(scene: Scene, action: str, most: tuple[int, ...]) -> None:
     allowance, done = 0, False
     while not done:
         done = perform(scene, action, allowance)
         got = scene.got()
         assert got == most if done else all(a <= b for a, b in zip(got, most, strict=True)), allowance
-        allowance += STEP
+        allowance += STEP // 2
 
 
 @pytest.mark.parametrize("outcome", ["exit", "fail"])
@@ -307,7 +309,9 @@ def test_shard_at_its_ceiling_survives_calls_from_the_host(caplog: pytest.LogCap
     shard._hard = shard.memory + (1 << 20)
     target = driver.start("t:flooded")
     driver.idle()
-    driver.lua("local S, pid = ... local p = S.find_process(pid) p.inbox.w = false p.th, p.tt = false, false", target.encode())
+    driver.lua(
+        "local S, pid = ... local p = S.find_process(pid) p.inbox.w = false p.th, p.tt = false, false", target.encode()
+    )
     taken = 0
     for i in range(30_000):
         answer = shard.call("deliver", target.encode(), b"mail", b"", b"\x91\x93\x01\x02\xa5hello")

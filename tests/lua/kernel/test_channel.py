@@ -76,7 +76,9 @@ def test_select_takes_the_ready_case_and_names_its_channel(driver: Driver) -> No
 
 
 def test_select_with_default_never_waits(driver: Driver) -> None:
-    assert driver.do("local r = channel.select { channel.new():case_receive(), default = true } return r.default") is True
+    assert (
+        driver.do("local r = channel.select { channel.new():case_receive(), default = true } return r.default") is True
+    )
     assert driver.do("local r = channel.select({ channel.new():case_receive() }, true) return r.default") is True
 
 
@@ -130,7 +132,10 @@ def test_many_selects_on_idle_channels_leave_nothing_behind(driver: Driver) -> N
 
 
 def test_select_reports_a_closed_channel(driver: Driver) -> None:
-    assert driver.do("local c = channel.new() c:close() local r = channel.select { c:case_receive() } return r.ok") is False
+    assert (
+        driver.do("local c = channel.new() c:close() local r = channel.select { c:case_receive() } return r.ok")
+        is False
+    )
 
 
 def test_select_of_nothing_ends_a_process_that_can_never_go_on(driver: Driver) -> None:

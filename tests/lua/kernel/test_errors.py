@@ -51,7 +51,9 @@ def test_is_looks_at_the_outer_error_only(driver: Driver) -> None:
 
 
 def test_stack_names_the_guests_lines(driver: Driver) -> None:
-    entry = driver.define("local function inner() local e = errors.new('m') return e end\nlocal e = inner() return { e:stack(), errors.call_stack(e) }")
+    entry = driver.define(
+        "local function inner() local e = errors.new('m') return e end\nlocal e = inner() return { e:stack(), errors.call_stack(e) }"
+    )
     stack, call_stack = driver.value(entry)
     assert f"{entry}:1 (inner)" in stack
     assert call_stack["frames"][0]["line"] == 1
@@ -59,7 +61,10 @@ def test_stack_names_the_guests_lines(driver: Driver) -> None:
 
 
 def test_errors_keep_their_identity_inside_one_state(driver: Driver) -> None:
-    assert driver.do("local e = errors.new('m') local ok, got = pcall(error, e) return got == e and ({ [e] = 1 })[e] == 1") is True
+    assert (
+        driver.do("local e = errors.new('m') local ok, got = pcall(error, e) return got == e and ({ [e] = 1 })[e] == 1")
+        is True
+    )
 
 
 def test_details_that_are_no_data_become_text(driver: Driver) -> None:

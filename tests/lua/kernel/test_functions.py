@@ -34,7 +34,9 @@ def test_arguments_and_results_are_copies(driver: Driver) -> None:
 
 
 def test_pool_serves_waiting_calls_in_order(driver: Driver) -> None:
-    f = driver.define("running = (running or 0) + 1 time.sleep('1ms') local n = running running = 0 return { (...), n }", pool=1)
+    f = driver.define(
+        "running = (running or 0) + 1 time.sleep('1ms') local n = running running = 0 return { (...), n }", pool=1
+    )
     body = """
         local f = ...
         local futures, out = {}, {}

@@ -53,7 +53,10 @@ def test_process_that_grows_is_ended_and_nobody_else(hog: str) -> None:
 def test_flooder_of_anothers_mailbox_is_ended_not_the_receiver() -> None:
     driver = Driver({}, memory=48 * MIB)
     victim = driver.start(driver.define("time.sleep('300s')"))
-    pid = driver.start(driver.define("local p, n = ..., 0 while true do n = n + 1 process.send(p, 'x', ('x'):rep(1000) .. n) end"), victim)
+    pid = driver.start(
+        driver.define("local p, n = ..., 0 while true do n = n + 1 process.send(p, 'x', ('x'):rep(1000) .. n) end"),
+        victim,
+    )
     driver.until(lambda: pid in driver.exits, 20)
     assert driver.exits[pid][1].message == "not enough memory"
     assert victim not in driver.exits
@@ -70,7 +73,9 @@ def test_garbage_is_collected_before_anybody_is_ended() -> None:
 def test_watchers_see_the_reason() -> None:
     driver = Driver({}, memory=48 * MIB)
     hog = driver.define(HOGS["tables"])
-    body = "process.spawn_monitored((...), 't:host') local e = process.events():receive() return e.result.error:message()"
+    body = (
+        "process.spawn_monitored((...), 't:host') local e = process.events():receive() return e.result.error:message()"
+    )
     pid = driver.start(driver.define(body), hog)
     driver.until(lambda: pid in driver.exits, 20)
     assert driver.exits[pid] == ("not enough memory", None)
@@ -107,7 +112,11 @@ def test_bomb_of_many_small_processes_ends_and_its_neighbour_does_not() -> None:
 
 def test_process_can_be_weighed() -> None:
     driver = Driver({})
-    pid = driver.start(driver.define("kept = ('x'):rep(1000000) local own = { ('y'):rep(500000) } process.inbox():receive() return own"))
+    pid = driver.start(
+        driver.define(
+            "kept = ('x'):rep(1000000) local own = { ('y'):rep(500000) } process.inbox():receive() return own"
+        )
+    )
     driver.idle()
     bytes_held = driver.lua("local S, pid = ... return S.weigh_process(S.find_process(pid))", pid.encode())
     assert 1_500_000 <= bytes_held < 1_600_000

@@ -52,16 +52,23 @@ def test_uncaught_error_has_its_position(driver: Driver) -> None:
 
 
 def test_uncaught_error_object_keeps_kind_retryable_and_details(driver: Driver) -> None:
-    error = driver.fails("error(errors.new({ message = 'm', kind = 'Invalid', retryable = false, details = { n = 1 } }))")
+    error = driver.fails(
+        "error(errors.new({ message = 'm', kind = 'Invalid', retryable = false, details = { n = 1 } }))"
+    )
     assert (error.kind, error.message, error.retryable, error.details) == ("Invalid", "m", False, {"n": 1})
 
 
 def test_uncaught_table_is_described_by_its_tostring(driver: Driver) -> None:
-    assert driver.fails("error(setmetatable({}, { __tostring = function() return 'own words' end }))").message == "own words"
+    assert (
+        driver.fails("error(setmetatable({}, { __tostring = function() return 'own words' end }))").message
+        == "own words"
+    )
 
 
 def test_error_in_a_spawned_task_fails_the_whole_process(driver: Driver) -> None:
-    error = driver.fails("coroutine.spawn(function() time.sleep('1ms') error('in task', 0) end) process.inbox():receive()")
+    error = driver.fails(
+        "coroutine.spawn(function() time.sleep('1ms') error('in task', 0) end) process.inbox():receive()"
+    )
     assert error.message == "in task"
 
 
@@ -109,7 +116,9 @@ def test_instantly_ending_child_still_yields_its_exit(driver: Driver) -> None:
 
 
 def test_arguments_keep_nils_and_subtypes(driver: Driver) -> None:
-    child = driver.define("return { select('#', ...), (...) == nil, math.type((select(2, ...))), math.type((select(3, ...))) }")
+    child = driver.define(
+        "return { select('#', ...), (...) == nil, math.type((select(2, ...))), math.type((select(3, ...))) }"
+    )
     body = "process.spawn_monitored((...), 't:host', nil, 1, 1.0, nil) local e = process.events():receive() return e.result.value"
     assert driver.do(body, child) == [4, True, "integer", "float"]
 
@@ -122,7 +131,9 @@ def test_exec_gives_the_result_or_the_error(driver: Driver) -> None:
 
 
 def test_missing_arguments_and_denials(driver: Driver) -> None:
-    assert driver.do("return select(2, process.spawn('x')):message()") == "spawn requires at least id and host arguments"
+    assert (
+        driver.do("return select(2, process.spawn('x')):message()") == "spawn requires at least id and host arguments"
+    )
     closed = Driver({"t:child": main("")}, open_identity=False)
     closed.denied.add(("process.spawn", "t:child"))
     body = "local p, e = process.spawn('t:child', 't:host') return { e:kind(), e:message() }"
@@ -149,7 +160,8 @@ def test_options_round_trip_and_refuse_the_unknown(driver: Driver) -> None:
 def test_context_values_are_inherited(driver: Driver) -> None:
     grandchild = driver.define("return require('ctx').all()", modules=("ctx",))
     child = driver.define(
-        "process.spawn_monitored((...), 't:host') local e = process.events():receive() return e.result.value", modules=("ctx",)
+        "process.spawn_monitored((...), 't:host') local e = process.events():receive() return e.result.value",
+        modules=("ctx",),
     )
     body = """
         local child, grandchild = ...

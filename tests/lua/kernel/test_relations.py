@@ -105,7 +105,8 @@ def test_terminate_tells_watchers_and_links(driver: Driver) -> None:
 @pytest.mark.parametrize("verb", ["terminate", "cancel", "monitor", "link"])
 def test_controls_of_nobody_fail_with_their_name(driver: Driver, verb: str) -> None:
     kind, message, retryable = driver.do(
-        "local verb = ... local ok, e = process[verb]('{t:host|0xfff00}') return { e:kind(), e:message(), e:retryable() }", verb
+        "local verb = ... local ok, e = process[verb]('{t:host|0xfff00}') return { e:kind(), e:message(), e:retryable() }",
+        verb,
     )
     assert kind == "Internal"
     assert message.startswith(f"{verb} failed")

@@ -44,7 +44,10 @@ def test_ipairs_stops_at_the_first_nil(driver: Driver) -> None:
     assert driver.do("local n = 0 for _ in ipairs({ 1, 2, nil, 4 }) do n = n + 1 end return n") == 2
 
 
-@pytest.mark.parametrize(("call", "text"), [("pairs(nil)", "bad argument #1 to pairs (table expected, got nil)"), ("ipairs(1)", "table expected")])
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [("pairs(nil)", "bad argument #1 to pairs (table expected, got nil)"), ("ipairs(1)", "table expected")],
+)
 def test_bad_arguments_raise_with_the_position_of_the_caller(driver: Driver, call: str, text: str) -> None:
     message = driver.do(f"return select(2, pcall(function() {call} end))")
     assert message.startswith("t:entry0:1: ")
@@ -73,7 +76,9 @@ def test_environment_is_shared_through_g_and_own(driver: Driver) -> None:
 
 def test_require_gives_listed_modules_and_imports(driver: Driver) -> None:
     driver.entries["t:lib"] = main("return 5")
-    entry = driver.define("return { require('lib').main(), require('time') == time, (pcall(require, 'sql')) }", libraries={"lib": "t:lib"})
+    entry = driver.define(
+        "return { require('lib').main(), require('time') == time, (pcall(require, 'sql')) }", libraries={"lib": "t:lib"}
+    )
     assert driver.value(entry) == [5, True, False]
 
 
@@ -95,7 +100,16 @@ def test_frozen_tables_keep_what_their_metatable_does(driver: Driver) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    ["t.a = 1", "t[1] = 2", "rawset(t, 'a', 1)", "table.insert(t, 1)", "table.remove(t)", "table.sort(t)", "setmetatable(t, {})", "t[1] = nil"],
+    [
+        "t.a = 1",
+        "t[1] = 2",
+        "rawset(t, 'a', 1)",
+        "table.insert(t, 1)",
+        "table.remove(t)",
+        "table.sort(t)",
+        "setmetatable(t, {})",
+        "t[1] = nil",
+    ],
 )
 def test_writes_to_frozen_tables_raise(driver: Driver, action: str) -> None:
     message = driver.do(f"local t = table.freeze({{ 1 }}) return select(2, pcall(function() {action} end))")
@@ -104,5 +118,7 @@ def test_writes_to_frozen_tables_raise(driver: Driver, action: str) -> None:
 
 def test_unpack_and_select_bounds(driver: Driver) -> None:
     assert driver.do("return { unpack({ 1, 2, 3 }, 2) }") == [2, 3]
-    assert driver.do("return { (pcall(unpack, {}, math.mininteger, math.maxinteger)), (pcall(unpack, {}, 1, 1e7)) }") == [False, False]
+    assert driver.do(
+        "return { (pcall(unpack, {}, math.mininteger, math.maxinteger)), (pcall(unpack, {}, 1, 1e7)) }"
+    ) == [False, False]
     assert driver.do("return { select(-1, 1, 2, 3), select('#', nil, nil), (select(2.9, 1, 2)) }") == [3, 2, 2]

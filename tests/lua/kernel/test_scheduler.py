@@ -53,9 +53,7 @@ def test_spinning_processes_share_the_time(driver: Driver) -> None:
     counter = driver.define("local n = 0 while true do n = n + 1 if n % 1000 == 0 then count = n end end")
     pids = [driver.start(counter) for _ in range(4)]
     driver.settle(lambda: False, 0.3)
-    counts = [
-        driver.lua("local S, pid = ... return S.find_process(pid).env.count or 0", pid.encode()) for pid in pids
-    ]
+    counts = [driver.lua("local S, pid = ... return S.find_process(pid).env.count or 0", pid.encode()) for pid in pids]
     assert min(counts) > 0
     assert max(counts) < 4 * min(counts)
 
@@ -63,7 +61,9 @@ def test_spinning_processes_share_the_time(driver: Driver) -> None:
 def test_message_beside_spinning_processes_is_answered_soon(driver: Driver) -> None:
     for _ in range(4):
         driver.start(driver.define(SPIN))
-    echo = driver.start(driver.define("local i = process.inbox() while true do local m = i:receive() process.send(m:from(), 'x') end"))
+    echo = driver.start(
+        driver.define("local i = process.inbox() while true do local m = i:receive() process.send(m:from(), 'x') end")
+    )
     body = """
         local echo, inbox, worst = ..., process.inbox(), 0
         for i = 1, 50 do
@@ -122,7 +122,9 @@ def test_slice_goes_on_where_it_was_cut(driver: Driver) -> None:
 
 
 def test_recursion_ends_as_an_error_that_can_be_caught(driver: Driver) -> None:
-    body = "local function f(n) return 1 + f(n + 1) end local ok, e = pcall(f, 1) return { ok, e:match('stack overflow') }"
+    body = (
+        "local function f(n) return 1 + f(n + 1) end local ok, e = pcall(f, 1) return { ok, e:match('stack overflow') }"
+    )
     assert driver.do(body) == [False, "stack overflow"]
     deep = "local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end return f(5000)"
     assert driver.do(deep) == 5000

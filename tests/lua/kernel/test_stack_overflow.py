@@ -59,7 +59,9 @@ WAITER = """return { main = function()
 end }"""
 
 
-@pytest.mark.parametrize(("peer_kind", "act"), [("peer", "mail"), ("peer", "topic"), ("peer", "cancel"), ("waiter", "mail")])
+@pytest.mark.parametrize(
+    ("peer_kind", "act"), [("peer", "mail"), ("peer", "topic"), ("peer", "cancel"), ("waiter", "mail")]
+)
 def test_operation_at_the_end_of_the_stack_is_done_or_not(peer_kind: str, act: str) -> None:
     driver = Driver({"t:actor": Source(ACTOR), "t:peer": PEER, "t:waiter": WAITER})
     peer = driver.start(f"t:{peer_kind}")

@@ -24,7 +24,9 @@ def test_functions_do_what_the_dialect_says(driver: Driver, expression: str, val
 
 
 def test_gmatch_gives_captures_one_after_the_other(driver: Driver) -> None:
-    assert driver.do("local out = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do out[#out + 1] = k .. v end return out") == ["a1", "b2"]
+    assert driver.do(
+        "local out = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do out[#out + 1] = k .. v end return out"
+    ) == ["a1", "b2"]
 
 
 def test_pack_and_unpack_round_trip(driver: Driver) -> None:

@@ -55,7 +55,16 @@ def test_functions_do_what_the_dialect_says(driver: Driver, body: str, value: ob
     assert driver.do(body) == value
 
 
-@pytest.mark.parametrize("call", ["table.concat({ {} })", "table.concat({ print })", "table.create(1e12, 0)", "table.insert({}, 1, 2, 3)", "table.sort({ 1, 'x' })"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "table.concat({ {} })",
+        "table.concat({ print })",
+        "table.create(1e12, 0)",
+        "table.insert({}, 1, 2, 3)",
+        "table.sort({ 1, 'x' })",
+    ],
+)
 def test_bad_calls_raise(driver: Driver, call: str) -> None:
     assert driver.do(f"return (pcall(function() return {call} end))") is False
 

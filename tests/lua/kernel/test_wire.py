@@ -18,10 +18,15 @@ INTEGERS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False)
 TEXTS = st.text() | st.binary()
 SCALARS = st.none() | st.booleans() | INTEGERS | FLOATS | TEXTS
-KEYS = st.text(min_size=1) | st.floats(allow_nan=False).filter(lambda v: v != math.floor(v) if math.isfinite(v) else True)
+KEYS = st.text(min_size=1) | st.floats(allow_nan=False).filter(
+    lambda v: v != math.floor(v) if math.isfinite(v) else True
+)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner.filter(lambda v: v is not None), min_size=1, max_size=5) | st.dictionaries(KEYS, inner, max_size=5),
+    lambda inner: (
+        st.lists(inner.filter(lambda v: v is not None), min_size=1, max_size=5)
+        | st.dictionaries(KEYS, inner, max_size=5)
+    ),
     max_leaves=20,
 )
 
@@ -142,7 +147,9 @@ def test_every_length_of_header(size: int) -> None:
         assert result == value
 
 
-@pytest.mark.parametrize("value", [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1, -1, -32, -33, -128, -(2**31), -(2**63)])
+@pytest.mark.parametrize(
+    "value", [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**63 - 1, -1, -32, -33, -128, -(2**31), -(2**63)]
+)
 def test_every_width_of_integer(value: int) -> None:
     assert ONE.call("t:echo", value)[0] == value
     assert isinstance(ONE.call("t:echo", float(value))[0], float)

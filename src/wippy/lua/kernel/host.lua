@@ -462,7 +462,9 @@ local function location(level)
   return S.cur and S.cur.id or ""
 end
 
+local LONGEST_LINE = 65536
 function S.emit_log(level, message, fields, name)
+  if #message > LONGEST_LINE then message = string.sub(message, 1, LONGEST_LINE) .. "..." end
   request(LOG, 0, encode(false, { n = 4, level, message, fields, name }), false)
 end
 
