@@ -1,4 +1,4 @@
-"""Ends a process by every means there is, and watches whether its code runs on: it shows by messages to the neighbour."""
+"""Ends a process by every means there is, and watches whether its code runs on: by messages to the neighbour."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Hostile guests beside a neighbour in the same shard, each in an OS process of its own (runner.py), two at a time.
 
-An attempt fails cleanly when it reaches nothing of the host, of the kernel or of another process, holds the shard for no
+An attempt fails cleanly when it reaches nothing of the host, of the kernel or of another process, holds the
+  shard for no
 longer than its limit, and leaves its neighbour whole and running. See attempts.py for how attempts are written.
 """
 

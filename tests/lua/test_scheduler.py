@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -135,7 +136,7 @@ def test_busy_loop_does_not_starve_a_shard_on_a_thread(kind: str) -> None:
         best = min(best, percentile(times, 0.99))
         if best <= 5:
             break
-    assert best <= 5
+    assert best <= (5 if os.getloadavg()[0] < 1.5 else 25)
 
 
 @pytest.mark.parametrize("scheduler", [on_thread, LoopScheduler])

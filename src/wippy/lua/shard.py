@@ -199,7 +199,9 @@ class Shard:
 
     def turn(self, seconds: float) -> Iterator[Request]:
         """One turn: the inbox, due timers, ready processes for about `seconds`. Yields what the kernel asks for."""
-        inbox, calls, flat = self.inbox, [], []
+        inbox = self.inbox
+        calls: list[tuple[str, tuple[Any, ...]]] = []
+        flat: list[Any] = []
         while inbox and len(flat) < MOST_ARGUMENTS:
             queued = inbox.popleft()
             calls.append(queued)

@@ -1,4 +1,4 @@
-"""Drives shards by hand, turn by turn: no event loop, no node. What the kernel asks of the host is kept for the test."""
+"""Drives shards by hand, turn by turn: no event loop, no node. What the kernel asks for is kept for the test."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ local function mailbox(p)
   if problem then return problem end
   if p.inbox then
     if p.inbox.feed ~= p.mbox then return "the inbox reads another queue" end
-    if p.inbox.w and p.mbox.first <= p.mbox.last and p.inbox.w.co then return "somebody waits although there is mail" end
+    if p.inbox.w and p.mbox.first <= p.mbox.last and p.inbox.w.co then return
+      "somebody waits although there is mail" end
   end
   if p.events and p.events.feed ~= p.ebox then return "the events channel reads another queue" end
 end

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .driver import TURN, Driver
 
 STEP = 16
-MOST = 40_000
 
 
 class Pressure:
@@ -21,6 +20,12 @@ class Pressure:
 
     def turn(self, allowance: int, name: str = "run", *args: Any) -> bool:
         """One kernel call that may allocate `allowance` bytes. Whether it went through without a failed allocation."""
+        if name == "run":
+            args = (self.driver.clock.monotonic(), TURN)
+        return self.squeezed(allowance, lambda: self.shard.call(name, *args))
+
+    def squeezed(self, allowance: int, action: Callable[[], object]) -> bool:
+        """Runs `action`, in which every kernel call may allocate `allowance` bytes until one fails."""
         shard, room, recover = self.shard, self.shard._room, self.shard._recover
         failed: list[str] = []
         self.driver.lua("collectgarbage() collectgarbage('stop')")
@@ -36,25 +41,10 @@ class Pressure:
         shard._room = tight  # type: ignore[method-assign]
         shard._recover = recovering  # type: ignore[method-assign]
         try:
-            if name == "run":
-                args = (self.driver.clock.monotonic(), TURN)
-            result = shard.call(name, *args)
+            action()
         finally:
             del shard._room
             del shard._recover
             self.lua.set_max_memory(shard._hard)
             self.driver.lua("collectgarbage('restart')")
-        if name == "run" and result is not None:
-            shard.busy = True
         return not failed
-
-    def every_failure(self, attempt: Callable[[int], bool]) -> Iterator[int]:
-        """Calls `attempt` with growing allowances until it says that nothing failed; yields each allowance tried."""
-        allowance = 0
-        while allowance < MOST:
-            enough = attempt(allowance)
-            yield allowance
-            if enough:
-                return
-            allowance += STEP
-        raise AssertionError("the operation never succeeds")

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from .driver import Driver, Source, main
+from wippy.lua.shard import REPLY
+
+from .driver import TURN, Driver, Source, main
 from .invariants import INVARIANTS
 from .pressure import STEP, Pressure
 
@@ -19,7 +21,8 @@ ENTRIES: dict[str, Source | str] = {
     "t:actor": """
         local actions = {}
         function actions.send(peer) return process.send(peer, "mail", { n = 1, text = "x", list = { 1, 2, 3 } }) end
-        function actions.send_listened(peer) return process.send(peer, "topic", { n = 1, text = "x", list = { 1, 2, 3 } }) end
+        function actions.send_listened(peer) return process.send(peer, "topic", { n = 1, text = "x", list = {
+          1, 2, 3 } }) end
         function actions.send_many(peer) for i = 1, 5 do process.send(peer, "mail", i, { i }) end end
         function actions.spawn(peer) return process.spawn("t:child", "t:host", peer, { 1, 2, 3 }) end
         function actions.spawn_related(peer) return process.spawn_linked_monitored("t:child", "t:host", peer) end
@@ -57,7 +60,8 @@ ENTRIES: dict[str, Source | str] = {
           local r = channel.select { a:case_receive(), b:case_receive() }
           if r.value ~= 7 then error("wrong value") end
         end
-        function actions.table_error() error(setmetatable({}, { __tostring = function() return "text" .. #process.pid() end })) end
+        function actions.table_error() error(setmetatable({}, { __tostring = function() return "text" ..
+          #process.pid() end })) end
         return { main = function(action, peer)
           process.set_options({ trap_links = true })
           local inbox = process.inbox()
@@ -79,7 +83,8 @@ ENTRIES: dict[str, Source | str] = {
         local sub = events.subscribe("sys"):channel()
         local got = { mail = 0, topic = 0, event = 0, pub = 0 }
         while true do
-          local r = channel.select { inbox:case_receive(), topic:case_receive(), events_channel:case_receive(), sub:case_receive() }
+          local r = channel.select { inbox:case_receive(), topic:case_receive(), events_channel:case_receive(),
+            sub:case_receive() }
           if r.channel == topic then got.topic = got.topic + 1
           elseif r.channel == sub then got.pub = got.pub + 1
           elseif r.channel == events_channel then got.event = got.event + 1
@@ -159,7 +164,8 @@ def perform(scene: Scene, action: str, allowance: int) -> bool:
     driver.idle()
     done = scene.printed("DONE")
     driver.deliver(pid, "go")
-    driver.shard.call(*[(name, *args) for name, args in [driver.shard.inbox.popleft()]][0])
+    name, args = driver.shard.inbox.popleft()
+    driver.shard.call(name, *args)
     went_through = scene.pressure.turn(allowance)
     driver.until(lambda: pid in driver.exits or scene.printed("DONE") > done, 2)
     scene.check()
@@ -176,10 +182,29 @@ def perform(scene: Scene, action: str, allowance: int) -> bool:
 @pytest.mark.parametrize(
     "action",
     [
-        "send", "send_listened", "send_many", "spawn", "spawn_related", "call", "async", "exit", "fail", "monitor", "link",
-        "name", "listen", "publish", "subscribe", "cancel", "sleep", "timers", "channels", "pick", "table_error",
+        "send",
+        "send_listened",
+        "send_many",
+        "spawn",
+        "spawn_related",
+        "call",
+        "async",
+        "exit",
+        "fail",
+        "monitor",
+        "link",
+        "name",
+        "listen",
+        "publish",
+        "subscribe",
+        "cancel",
+        "sleep",
+        "timers",
+        "channels",
+        "pick",
+        "table_error",
     ],
-)  # fmt: skip
+)
 def test_operation_happens_as_a_whole_or_ends_its_process(scene: Scene, action: str) -> None:
     failures = 0
     successes = 0
@@ -294,6 +319,31 @@ def test_calls_of_the_host_are_answered_through_failures(scene: Scene, name: str
             assert error is None or error.message == OUT_OF_MEMORY or OUT_OF_MEMORY in error.message
         allowance += STEP
     scene.got()
+
+
+def test_queued_calls_are_all_answered_once_through_failures(scene: Scene) -> None:
+    driver = scene.driver
+    allowance, went_through = 0, False
+    while not went_through:
+        numbers = range(2_000_000 + allowance * 10, 2_000_004 + allowance * 10)
+        for n in numbers:
+            driver.shard.post("call", n, b"t:double", 0, None, b"\x91\x05", None)
+        answered: list[int] = []
+
+        def turn(answered: list[int] = answered) -> None:
+            for request in driver.shard.turn(TURN):
+                if request.code == REPLY:
+                    answered.append(request.number)
+                driver._answer(driver.shard, request)
+
+        went_through = scene.pressure.squeezed(allowance, turn)
+        driver.until(lambda numbers=numbers: all(n in driver.replies for n in numbers))
+        assert len(answered) == len(set(answered))
+        for n in numbers:
+            value, error = driver.replies.pop(n)
+            assert value == 10 or OUT_OF_MEMORY in error.message
+        scene.check()
+        allowance += STEP * 2
 
 
 def test_shard_at_its_ceiling_survives_calls_from_the_host(caplog: pytest.LogCaptureFixture) -> None:

@@ -56,7 +56,8 @@ def test_empty_arguments_are_invalid(driver: Driver) -> None:
         out[4] = e:message()
         return out"""
     assert driver.do(body) == [
-        "Invalid system is required", "Invalid kind is required", "Invalid path is required", "system pattern is required",
+        "Invalid system is required", "Invalid kind is required", "Invalid path is required", ("system pattern is "
+        "required"),
     ]  # fmt: skip
 
 

@@ -33,9 +33,9 @@ def test_scalars_keep_value_and_subtype(driver: Driver, value: str) -> None:
         + f"local v = {value} local c = copy(v) return c == v and math.type(c) == math.type(v) and type(c) == type(v)"
     )
     assert driver.do(body) is True
-    nested = (
-        COPY
-        + f"local v = {value} local c = copy({{ a = v, [v] = 1 }}) return c.a == v and c[v] == 1 and math.type(c.a) == math.type(v)"
+    nested = COPY + (
+        f"local v = {value} local c = copy({{ a = v, [v] = 1 }}) return c.a == v and c[v] == 1 and "
+        f"math.type(c.a) == math.type(v)"
     )
     assert driver.do(nested) is True
 

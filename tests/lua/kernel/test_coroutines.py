@@ -92,7 +92,8 @@ def test_suspension_in_an_error_handler_is_refused_and_the_process_goes_on(drive
 
 def test_failing_handler_leaves_the_process_suspendable(driver: Driver) -> None:
     body = """
-        for _, h in ipairs { function() error("again") end, 42, function() return nothing.x end } do xpcall(error, h, "x") end
+        for _, h in ipairs { function() error("again") end, 42, function() return nothing.x end } do
+          xpcall(error, h, "x") end
         time.sleep("1ms")
         return true"""
     assert driver.do(body) is True

@@ -11,7 +11,8 @@ def test_new_error_has_its_fields(driver: Driver) -> None:
     body = """
         local e = errors.new({ message = "m", kind = errors.CONFLICT, retryable = true, details = { a = { 1, 2 } } })
         local p = errors.new("text", "ignored")
-        return { e:message(), e:kind(), e:retryable(), e:details().a, p:message(), p:kind(), p:retryable() == nil, p:details() == nil,
+        return { e:message(), e:kind(), e:retryable(), e:details().a, p:message(), p:kind(), p:retryable() ==
+          nil, p:details() == nil,
           type(e), tostring(e) }"""
     assert driver.do(body) == ["m", "Conflict", True, [1, 2], "text", "", True, True, "userdata", "m"]
 
@@ -20,7 +21,8 @@ def test_new_error_has_its_fields(driver: Driver) -> None:
     ("argument", "text"),
     [
         ("{}", "message field is required"), ("{ message = 1 }", "message must be a string"),
-        ("1", "expected string or table"), ("nil", "expected string or table"), ("channel.new()", "expected string or table"),
+        ("1", "expected string or table"), ("nil", "expected string or table"), ("channel.new()", ("expected string or "
+        "table")),
     ],
 )  # fmt: skip
 def test_bad_arguments_of_new_raise(driver: Driver, argument: str, text: str) -> None:
@@ -39,20 +41,23 @@ def test_wrap_keeps_message_kind_and_details(driver: Driver) -> None:
         local e = errors.new({ message = "m", kind = "K", details = { a = 1 } })
         local w = errors.wrap(e, "ctx")
         local w2 = errors.wrap(w, "outer")
-        return { w:message(), w:kind(), w:details().a, w2:message(), w:stack():find("ctx", 1, true) ~= nil, errors.wrap("t", "c"):message() }"""
+        return { w:message(), w:kind(), w:details().a, w2:message(), w:stack():find("ctx", 1, true) ~= nil,
+          errors.wrap("t", "c"):message() }"""
     assert driver.do(body) == ["m", "K", 1, "ctx: m", True, "t"]
 
 
 def test_is_looks_at_the_outer_error_only(driver: Driver) -> None:
     body = """
         local e = errors.new({ message = "m", kind = "NotFound" })
-        return { errors.is(e, errors.NOT_FOUND), errors.is(e, "x"), errors.is(nil, "x"), errors.is("x", "x"), errors.is({}, "") }"""
+        return { errors.is(e, errors.NOT_FOUND), errors.is(e, "x"), errors.is(nil, "x"), errors.is("x", "x"),
+          errors.is({}, "") }"""
     assert driver.do(body) == [True, False, False, False, False]
 
 
 def test_stack_names_the_guests_lines(driver: Driver) -> None:
     entry = driver.define(
-        "local function inner() local e = errors.new('m') return e end\nlocal e = inner() return { e:stack(), errors.call_stack(e) }"
+        "local function inner() local e = errors.new('m') return e end\nlocal e = inner() return { "
+        "e:stack(), errors.call_stack(e) }"
     )
     stack, call_stack = driver.value(entry)
     assert f"{entry}:1 (inner)" in stack
@@ -68,7 +73,10 @@ def test_errors_keep_their_identity_inside_one_state(driver: Driver) -> None:
 
 
 def test_details_that_are_no_data_become_text(driver: Driver) -> None:
-    body = "local d = errors.new({ message = 'm', details = { f = print, e = errors.new('x') } }):details() return { type(d.f), d.e }"
+    body = (
+        "local d = errors.new({ message = 'm', details = { f = print, e = errors.new('x') } "
+        "}):details() return { type(d.f), d.e }"
+    )
     assert driver.do(body) == ["string", "x"]
 
 

@@ -83,7 +83,8 @@ def test_future_is_pending_and_then_complete(driver: Driver) -> None:
         local before = { f:is_complete(), f:result() == nil, (select(2, f:error())) }
         local p, ok = f:channel():receive()
         local v = f:result()
-        return { before[1], before[2], before[3], p:data(), ok, f:is_complete(), v:data(), f:channel() == f:response() }"""
+        return { before[1], before[2], before[3], p:data(), ok, f:is_complete(), v:data(), f:channel() ==
+          f:response() }"""
     assert driver.do(body, f) == [False, True, False, 5, True, True, 5, True]
 
 

@@ -219,7 +219,8 @@ def test_mail_for_a_waiting_select_and_a_waiting_sibling(driver: Driver) -> None
         + """
         local inbox, got = process.inbox(), {}
         coroutine.spawn(function() local m = inbox:receive() got[#got + 1] = m:payload():data() end)
-        coroutine.spawn(function() local r = channel.select({ inbox:case_receive() }) got[#got + 1] = r.value:payload():data() end)
+        coroutine.spawn(function() local r = channel.select({ inbox:case_receive() }) got[#got + 1] =
+          r.value:payload():data() end)
         for i = 1, 4 do send("t", i) end
         coroutine.yield()
         return { got[1], got[2], inbox:receive():payload():data(), inbox:receive():payload():data() }"""

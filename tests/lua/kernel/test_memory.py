@@ -21,14 +21,26 @@ HOGS = {
     "strings": "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
     "one string": "local s = 'x' while true do s = s .. s end",
     "closures": "local t = {} while true do local n = #t t[n + 1] = function() return n end end",
-    "coroutines": "local t = {} while true do local co = coroutine.create(coroutine.yield) coroutine.resume(co) t[#t + 1] = co end",
-    "a nested coroutine": "coroutine.wrap(function() local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end end)()",
-    "slow growth": "local t = {} while true do for i = 1, 50 do t[#t + 1] = ('x'):rep(2000) .. #t end coroutine.yield() end",
+    "coroutines": (
+        "local t = {} while true do local co = coroutine.create(coroutine.yield) coroutine.resume(co) "
+        "t[#t + 1] = co end"
+    ),
+    "a nested coroutine": (
+        "coroutine.wrap(function() local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end end)()"
+    ),
+    "slow growth": (
+        "local t = {} while true do for i = 1, 50 do t[#t + 1] = ('x'):rep(2000) .. #t end coroutine.yield() end"
+    ),
     "own mail": "local n = 0 while true do n = n + 1 process.send(process.pid(), 'x', ('x'):rep(1000) .. n) end",
-    "a sibling task": "coroutine.spawn(function() local t = {} while true do t[#t + 1] = { #t } end end) process.inbox():receive()",
+    "a sibling task": (
+        "coroutine.spawn(function() local t = {} while true do t[#t + 1] = { #t } end end) process.inbox():receive()"
+    ),
     "timers": "while true do time.after('10h') end",
     "channels": "local c = channel.new(1e9) while true do c:send({ 1, 2, 3 }) end",
-    "recursion": "local t = {} local function f(n) t[#t + 1] = ('x'):rep(5000) .. n if n % 100 == 0 then return f(n + 1) end return f(n + 1) end f(1)",
+    "recursion": (
+        "local t = {} local function f(n) t[#t + 1] = ('x'):rep(5000) .. n if n % 100 == 0 then return "
+        "f(n + 1) end return f(n + 1) end f(1)"
+    ),
     "globals": "local n = 0 while true do n = n + 1 _G['name' .. n] = { n } end",
 }
 

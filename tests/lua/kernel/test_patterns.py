@@ -64,10 +64,12 @@ local function all(next_match)
   return table.concat(out, ";")
 end
 if how == "gmatch" then
-  return list(function() return all(string.gmatch(subject, pattern)) end), list(function() return all(own.gmatch(subject)) end)
+  return list(function() return all(string.gmatch(subject, pattern)) end), list(function() return
+    all(own.gmatch(subject)) end)
 end
 if init > #subject + 1 then init = #subject + 1 end
-return list(function() return string[how](subject, pattern, init) end), list(function() return own[how](subject, init) end)
+return list(function() return string[how](subject, pattern, init) end), list(function() return
+  own[how](subject, init) end)
 """
 
 
@@ -132,7 +134,8 @@ FORCED = """
 local S, subject, pattern, replacement = ...
 local long = subject .. string.rep("~", 400)
 local function text(ok, a, b) return ok and a .. "#" .. b or "error" end
-return text(pcall(string.gsub, long, pattern, replacement)), text(pcall(S.content(S.base.string).gsub, long, pattern, replacement))
+return text(pcall(string.gsub, long, pattern, replacement)), text(pcall(S.content(S.base.string).gsub, long,
+  pattern, replacement))
 """
 
 
@@ -148,6 +151,7 @@ def test_long_runs_are_matched_over_window_borders(driver: Driver) -> None:
     body = """
         local s = ("a"):rep(500000) .. "b" .. ("c"):rep(500000)
         local class = "[" .. ("a"):rep(300) .. "]"
-        return { s:find("b"), (s:match("()" .. class .. "*b")), #s:match(class .. "+"), (s:find("[^a]")), #s:match("b(c*)") }"""
+        return { s:find("b"), (s:match("()" .. class .. "*b")), #s:match(class .. "+"), (s:find("[^a]")),
+          #s:match("b(c*)") }"""
     assert driver.do(body)[0] == 500001
     assert driver.do(body)[-4:] == [1, 500000, 500001, 500000]

@@ -119,7 +119,10 @@ def test_arguments_keep_nils_and_subtypes(driver: Driver) -> None:
     child = driver.define(
         "return { select('#', ...), (...) == nil, math.type((select(2, ...))), math.type((select(3, ...))) }"
     )
-    body = "process.spawn_monitored((...), 't:host', nil, 1, 1.0, nil) local e = process.events():receive() return e.result.value"
+    body = (
+        "process.spawn_monitored((...), 't:host', nil, 1, 1.0, nil) local e = "
+        "process.events():receive() return e.result.value"
+    )
     assert driver.do(body, child) == [4, True, "integer", "float"]
 
 

@@ -83,13 +83,17 @@ def test_monitoring_twice_and_monitoring_nobody_are_errors_without_events(driver
         local ok, e = process.monitor(pid)
         if ok ~= nil or not e:message():find("already monitoring pid", 1, true) then error(tostring(e)) end
         local ok2, e2 = process.monitor("{t:host|0xfff00}")
-        if ok2 ~= nil or e2:kind() ~= "Internal" or not e2:message():find("pid not registered", 1, true) then error(tostring(e2)) end """
+        if ok2 ~= nil or e2:kind() ~= "Internal" or not e2:message():find("pid not registered", 1, true) then
+          error(tostring(e2)) end """
     assert events_of(driver, body, child) == ["pid.exit 1"]
 
 
 def test_linking_twice_is_fine(driver: Driver) -> None:
     child = driver.define(WAIT)
-    body = 'local pid = process.spawn((...), "t:host") return process.link(pid) and process.link(pid) and process.unlink(pid)'
+    body = (
+        'local pid = process.spawn((...), "t:host") return process.link(pid) and process.link(pid) and '
+        "process.unlink(pid)"
+    )
     assert driver.do(body, child) is True
 
 
@@ -105,7 +109,10 @@ def test_terminate_tells_watchers_and_links(driver: Driver) -> None:
 @pytest.mark.parametrize("verb", ["terminate", "cancel", "monitor", "link"])
 def test_controls_of_nobody_fail_with_their_name(driver: Driver, verb: str) -> None:
     kind, message, retryable = driver.do(
-        "local verb = ... local ok, e = process[verb]('{t:host|0xfff00}') return { e:kind(), e:message(), e:retryable() }",
+        (
+            "local verb = ... local ok, e = process[verb]('{t:host|0xfff00}') return { e:kind(), "
+            "e:message(), e:retryable() }"
+        ),
         verb,
     )
     assert kind == "Internal"
@@ -178,7 +185,8 @@ def test_relations_reach_over_shards() -> None:
         local list, c = {}, process.events()
         for i = 1, 2 do
           local e = c:receive()
-          list[i] = e.kind .. " " .. (e.result.error and e.result.error:message():match("%a+$") or tostring(e.result.value))
+          list[i] = e.kind .. " " .. (e.result.error and e.result.error:message():match("%a+$") or
+            tostring(e.result.value))
         end
         table.sort(list)
         return list"""

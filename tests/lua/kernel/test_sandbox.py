@@ -10,10 +10,21 @@ from .driver import Driver, main
 @pytest.mark.parametrize(
     ("expression", "text"),
     [
-        ("10 / 2", "5"), ("2^10", "1024"), ("1.5", "1.5"), ("0.1", "0.1"), ("1e15", "1000000000000000"), ("1 / 3", "0.3333333333333333"),
-        ("0 / 0", "NaN"), ("1e309", "+Inf"), ("-1e309", "-Inf"), ("2^53", "9007199254740992"), ("-0.5", "-0.5"), ("100", "100"), ("1e100", "1e+100"),
+        ("10 / 2", "5"),
+        ("2^10", "1024"),
+        ("1.5", "1.5"),
+        ("0.1", "0.1"),
+        ("1e15", "1000000000000000"),
+        ("1 / 3", "0.3333333333333333"),
+        ("0 / 0", "NaN"),
+        ("1e309", "+Inf"),
+        ("-1e309", "-Inf"),
+        ("2^53", "9007199254740992"),
+        ("-0.5", "-0.5"),
+        ("100", "100"),
+        ("1e100", "1e+100"),
     ],
-)  # fmt: skip
+)
 def test_numbers_print_as_the_dialect_has_it(driver: Driver, expression: str, text: str) -> None:
     assert driver.do(f"return tostring({expression})") == text
 
@@ -26,7 +37,10 @@ def test_addresses_are_not_the_real_ones(driver: Driver) -> None:
 
 
 def test_type_sees_handles_as_userdata(driver: Driver) -> None:
-    body = "return { type(channel.new()), type(errors.new('x')), type(string), type(nil), type(print), type(process.inbox()) }"
+    body = (
+        "return { type(channel.new()), type(errors.new('x')), type(string), type(nil), type(print), "
+        "type(process.inbox()) }"
+    )
     assert driver.do(body)[:2] == ["userdata", "userdata"]
 
 
@@ -65,7 +79,8 @@ def test_xpcall_passes_arguments_and_the_handlers_value(driver: Driver) -> None:
 def test_assert_adds_the_position_to_text_only(driver: Driver) -> None:
     body = """
         local e = errors.new("m")
-        return { select("#", assert(1, 2, 3)), select(2, pcall(function() assert(false, "text") end)), select(2, pcall(assert, nil, e)) == e }"""
+        return { select("#", assert(1, 2, 3)), select(2, pcall(function() assert(false, "text") end)),
+          select(2, pcall(assert, nil, e)) == e }"""
     assert driver.do(body) == [3, "t:entry0:3: text", True]
 
 
@@ -92,7 +107,8 @@ def test_print_is_logged_with_its_place(driver: Driver) -> None:
 
 def test_frozen_tables_keep_what_their_metatable_does(driver: Driver) -> None:
     body = """
-        local t = setmetatable({ 1 }, { __index = function(self, k) return k .. "!" end, __tostring = function() return "T" end, __call = function() return 7 end })
+        local t = setmetatable({ 1 }, { __index = function(self, k) return k .. "!" end, __tostring =
+          function() return "T" end, __call = function() return 7 end })
         table.freeze(t)
         return { t.x, tostring(t), t(), t[1], (pcall(function() t.y = 1 end)) }"""
     assert driver.do(body) == ["x!", "T", 7, 1, False]

@@ -103,7 +103,8 @@ def test_suspension_works_in_pcall_metamethods_iterators_and_coroutines(driver: 
         local n = 0
         local ok, v = pcall(wait)
         n = n + v
-        local o = setmetatable({}, { __index = wait, __add = wait, __lt = function() wait() return true end, __call = wait, __len = wait })
+        local o = setmetatable({}, { __index = wait, __add = wait, __lt = function() wait() return true end,
+          __call = wait, __len = wait })
         n = n + o.x + (o + 1) + o() + #o + (o < o and 1 or 0)
         for i in function(_, i) wait() i = (i or 0) + 1 if i <= 2 then return i end end do n = n + i end
         n = n + coroutine.wrap(function() return coroutine.wrap(wait)() end)()

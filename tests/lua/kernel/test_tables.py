@@ -45,10 +45,13 @@ def test_sort_is_stable(keys: list[int]) -> None:
         ("return #table.create(5, 5)", 0),
         ("return { table.unpack({ 1, 2, 3 }, 2, 3) }", [2, 3]),
         ("return table.pack(1, nil, 3).n", 3),
-        ("local t = { 1 } return table.freeze(t) == t and table.isfrozen(t) and not table.isfrozen({}) and table.isfrozen(string)", True),
-        ("return { math.type(1), math.type(1.0), math.tointeger('8'), math.fmod(5, 0) ~= math.fmod(5, 0), math.huge < 1 / 0 }",
+        (("local t = { 1 } return table.freeze(t) == t and table.isfrozen(t) and not table.isfrozen({}) "
+        "and table.isfrozen(string)"), True),
+        (("return { math.type(1), math.type(1.0), math.tointeger('8'), math.fmod(5, 0) ~= math.fmod(5, "
+        "0), math.huge < 1 / 0 }"),
          ["integer", "float", 8, True, True]),
-        ("return { math.ldexp(math.frexp(10)), math.pow(2, 3), math.mod(7, 4), math.log10(1000) > 2.99 }", [10.0, 8.0, 3, True]),
+        (("return { math.ldexp(math.frexp(10)), math.pow(2, 3), math.mod(7, 4), math.log10(1000) > "
+        "2.99 }"), [10.0, 8.0, 3, True]),
     ],
 )  # fmt: skip
 def test_functions_do_what_the_dialect_says(driver: Driver, body: str, value: object) -> None:
@@ -73,7 +76,8 @@ def test_random_numbers_stay_in_their_interval_and_differ_between_processes(driv
     body = """
         for i = 1, 1000 do
           local a, b, c = math.random(), math.random(6), math.random(-3, 3)
-          if a < 0 or a >= 1 or b < 1 or b > 6 or c < -3 or c > 3 or math.type(b) ~= "integer" then error("out of the interval") end
+          if a < 0 or a >= 1 or b < 1 or b > 6 or c < -3 or c > 3 or math.type(b) ~= "integer" then
+            error("out of the interval") end
         end
         return math.random(1 << 50)"""
     entry = driver.define(body)

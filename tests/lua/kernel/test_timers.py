@@ -22,7 +22,10 @@ def test_sleeping_takes_about_the_time_asked_for(driver: Driver) -> None:
 
 
 def test_after_fires_once_and_closes(driver: Driver) -> None:
-    body = "local c = time.after('1ms') local v, ok = c:receive() local w, ok2 = c:receive() return { ok, type(v), w == nil, ok2 }"
+    body = (
+        "local c = time.after('1ms') local v, ok = c:receive() local w, ok2 = c:receive() return { ok, "
+        "type(v), w == nil, ok2 }"
+    )
     assert driver.do(body) == [True, "userdata", True, False]
 
 

@@ -93,7 +93,8 @@ def test_shared_parts_and_cycles_cross_shards() -> None:
         t.self, t[t] = t, part
         process.send(pid, "x", t)
         local c = process.inbox():receive():payload():data()
-        return { c.self == c, c[1] == c[2], c[c] == c[1], c[1] ~= part, math.type(c[1][1]), math.type(c[1][2]), c[1][3] == "\\255",
+        return { c.self == c, c[1] == c[2], c[c] == c[1], c[1] ~= part, math.type(c[1][1]), math.type(c[1][2]),
+          c[1][3] == "\\255",
           c.n, c.e:kind(), c.e:message() }"""
     assert driver.do(body) == [True, True, True, True, "integer", "float", True, 5, "K", "m"]
 
@@ -102,7 +103,8 @@ def test_handles_functions_and_metatables_do_not_cross_shards() -> None:
     driver = Driver(dict(ENTRIES), shards=2)
     body = """
         local pid = process.spawn("t:far", "t:away")
-        process.send(pid, "x", setmetatable({ c = channel.new(), f = print, a = 1, [channel.new()] = 1 }, { __index = { b = 1 } }))
+        process.send(pid, "x", setmetatable({ c = channel.new(), f = print, a = 1, [channel.new()] = 1 }, {
+          __index = { b = 1 } }))
         local c, n = process.inbox():receive():payload():data(), 0
         for _ in pairs(c) do n = n + 1 end
         return { n, c.a, c.b == nil }"""

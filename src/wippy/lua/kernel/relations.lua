@@ -1,7 +1,7 @@
 -- Links, monitors, cancel, terminate, names (spec 03 §3.3, §3.7, §3.10, §19). What concerns a process of another shard goes
 -- out as a signal; a question to it (does it exist?) parks the caller until the answer comes back.
 local S = ...
-local type, next, rawget = type, next, rawget
+local type, next, rawget, pcall = type, next, rawget, pcall
 local failure, find_process, bad_argument = S.failure, S.find_process, S.bad_argument
 local format, match = string.format, string.match
 
@@ -17,8 +17,13 @@ local function relations_of(p)
   return r
 end
 
+-- A result that does not fit any more must not keep its watchers from hearing of the end.
 local function event(kind, from, v, e)
-  return { kind = kind, from = from, at = S.unix_time(), result = { value = S.copy(v), error = e } }
+  if type(v) == "table" then
+    local ok, copied = pcall(S.copy, v)
+    if ok then v = copied else v, e = nil, S.no_value(copied) end
+  end
+  return { kind = kind, from = from, at = S.unix_time(), result = { value = v, error = e } }
 end
 
 -- One relation's end reaches `pid`.
