@@ -2,8 +2,8 @@
 
 * `..` prints a float with an integral value without ".0". An operand that may be such a float goes through a
   function (40 ns); operands that cannot be are left alone: texts, integers, variables that only ever hold them.
-* `//` gives integers, `%` by zero gives NaN, bit operators truncate floats and shift arithmetically: functions, unless a
-  literal operand shows that Lua does the same. The call stands in parentheses: as a tail call it would lose the line.
+* `//` gives integers, `%` by zero gives NaN, bit operators truncate floats and shift arithmetically: functions,
+  unless a literal operand shows that Lua does the same. The call stands in parentheses: a tail call loses the line.
 """
 
 from __future__ import annotations
