@@ -9,7 +9,7 @@ A line `--@` below it has options, a line `--+ name` starts a further entry `t:n
     ends             the runtime must end it
     keep             it waits for the neighbour and is not asked to finish
     deadline=SECONDS how long to wait for its end (default 1.5; 0.25 for one that spins)
-    limit=SECONDS    how long it may hold the shard at a time (default 0.75)
+    limit=SECONDS    CPU seconds it may hold the shard for at a time (default 1.5)
     memory=MIB       soft limit of the shard's memory
     pool=N           (further entries) a function with N instances
 """

@@ -119,7 +119,7 @@ class Run:
         self.breaches += [m for _, m, _ in driver.logs if m.startswith("BREACH")][:10]
         self.breaches += [f"kernel error: {text[:300]}" for text in self.errors.texts[:5]]
         held = driver.longest_turn
-        if held > self.attempt.number("limit", 0.75):
+        if held > self.attempt.number("limit", 1.5):
             self.breaches.append(f"held the shard for {held:.2f} s")
         value, error = driver.exits.get(pid, (None, None))
         return {

@@ -32,6 +32,8 @@ def run(folder: str, name: str) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_AFTER, check=False)
     except subprocess.TimeoutExpired:
         return {"breaches": ["the shard hangs"]}
+    except OSError:  # the machine could not start a process just now: nothing was attempted yet
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_AFTER, check=False)
     if done.returncode != 0:
         return {"breaches": [f"the OS process ended with {done.returncode}", done.stderr[-2000:]]}
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

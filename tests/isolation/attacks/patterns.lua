@@ -1,5 +1,5 @@
 --# pattern-nested: quantifiers after quantifiers
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local s = ("a"):rep(100)
 local ok = pcall(string.find, s, ("a?"):rep(100) .. ("a"):rep(100))
 pcall(string.match, s, ("a*"):rep(20) .. "b")
@@ -8,7 +8,7 @@ pcall(string.gsub, s, ("(a*)"):rep(20) .. "b", "")
 for _ in s:gmatch(("a*"):rep(20) .. "b") do end
 
 --# pattern-long-subject: one quantifier over a long subject
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local s = ("a"):rep(1000000)
 pcall(string.find, s, ".-b")
 pcall(string.find, s, "a*b")
@@ -16,14 +16,14 @@ pcall(string.match, s, "(.-)b")
 pcall(string.gsub, s, "a-b", "")
 
 --# pattern-balanced: %b over a long subject
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local s = ("("):rep(300000)
 pcall(string.find, s, "%b()")
 pcall(string.gsub, s, "%b()", "x")
 for _ in s:gmatch("%b()") do end
 
 --# pattern-frontier: %f and sets over a long subject
---@ deadline=4 limit=1
+--@ deadline=4 limit=2
 local s = ("a"):rep(300000)
 pcall(string.find, s, "%f[b]")
 pcall(string.gsub, s, "%f[%w]%w+%f[%W]x", "x")
@@ -31,14 +31,14 @@ pcall(string.find, s, "%f")
 pcall(string.find, s, "%f[")
 
 --# pattern-back-reference: back references over a long subject
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local s = ("a"):rep(3100)
 pcall(string.find, s, "(.-)%1b")
 pcall(string.find, s, "(.*)%1b")
 pcall(string.find, s, "(a*)(a*)%1%2b")
 
 --# pattern-long-class: a class of a hundred thousand characters
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local class = "[" .. ("b"):rep(100000) .. "]"
 local s = ("a"):rep(1000000)
 pcall(string.find, s, class)
@@ -47,14 +47,14 @@ pcall(string.gsub, s, class, "")
 pcall(string.find, s, class .. "*c")
 
 --# pattern-medium-class: a class of nine thousand characters in the other matcher
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local class = "[" .. ("b"):rep(9000) .. "]"
 local s = ("a"):rep(5000000)
 pcall(string.find, s, class .. "-c")
 pcall(string.find, s, "[^" .. ("b"):rep(9000) .. "]*c")
 
 --# pattern-plain-needle: plain searches of long needles
---@ deadline=0.5 limit=1 spins
+--@ deadline=0.5 limit=2 spins
 local s = ("a"):rep(4000000)
 local needle = ("a"):rep(2000000) .. "b"
 s:find(needle, 1, true)
@@ -82,7 +82,7 @@ for _, p in ipairs { "[", "[^", "[a", "[]", "[^]", "[%", "%", "(", ")", "(()", "
 end
 
 --# pattern-recursion: a subject as deep as the matcher's stack
---@ deadline=5 limit=1
+--@ deadline=5 limit=2
 local s = ("a"):rep(500000)
 pcall(string.match, s, ("(a?)"):rep(32))
 pcall(string.match, s, ("a"):rep(9000))

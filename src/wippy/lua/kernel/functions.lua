@@ -5,12 +5,15 @@
 local S = ...
 local FUTURE = S.FUTURE
 local type, rawget, setmetatable, select = type, rawget, setmetatable, select
-local failure, copy_args, new_process, ready, outcome = S.failure, S.copy_args, S.new_process, S.ready, S.outcome
+local failure, copy_args, new_process, ready = S.failure, S.copy_args, S.new_process, S.ready
+local outcome, no_scalar = S.outcome, S.no_scalar
 
 -- A request's handler that returns nothing at all, not even nil, has not answered (spec 05 §2.3).
 local function answered(p, ...)
   if select("#", ...) == 0 then S.own(p).silent = true end
-  return S.outcome(...)
+  local v, e = ...
+  if no_scalar[type(v)] then v = outcome(v, e) end
+  return v, e
 end
 
 local function function_main(p, def, instance, ...)
@@ -23,7 +26,9 @@ local function function_main(p, def, instance, ...)
   end
   local own = p.own
   if own and own.request then return answered(p, f(...)) end
-  return outcome(f(...))
+  local v, e = f(...)
+  if no_scalar[type(v)] then v = outcome(v, e) end
+  return v, e
 end
 
 local function start(def, instance, ctx, args, reply, request)

@@ -70,28 +70,29 @@ local function instantiate(p, def)
 end
 S.instantiate = instantiate
 
--- What main returned, as it leaves the process: made while its task can still be suspended and its errors are its own.
+-- The value that main returned, as it leaves the process: made while its task can still be suspended and its errors are its
+-- own. Only for values that are `no_scalar`.
+local no_scalar = { table = true, ["function"] = true, thread = true }
 local function outcome(v, e)
-  local t = type(v)
-  if t == "table" then
+  if type(v) == "table" then
     local p = S.cur
     local reply, own = p.reply, p.own
     if (reply and reply.host or own and own.watched) and type(e) ~= "string" and not S.error_state(e) then
       S.own(p).body = S.encode(false, { n = 2, v, nil })
     end
-    if not (reply and reply.host) then v = copy(v) end
-  elseif t == "function" or t == "thread" then
-    v = nil
+    return reply and reply.host and v or copy(v)
   end
-  return v, e
+  return nil
 end
-S.outcome = outcome
+S.outcome, S.no_scalar = outcome, no_scalar
 
 local function process_main(p, def, ...)
   local _, f = instantiate(p, def)
   p.booting = false
   co_yield(READY)
-  return outcome(f(...))
+  local v, e = f(...)
+  if no_scalar[type(v)] then v = outcome(v, e) end
+  return v, e
 end
 
 -- Called by the scheduler when the module body of a new process has run.
