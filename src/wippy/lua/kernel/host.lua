@@ -25,15 +25,6 @@ local function memory_check()
   if count("count") * 1024 > S.soft then S.over_memory(S.cur) end
 end
 
--- A primitive whose arguments and result are plain scalars. Raises what the host answers as a failure text.
-local function call_scalar(index, ...)
-  local ok, v = prim(index, ...)
-  if S.cur then memory_check() end
-  if ok then return v end
-  error(decode(v), 0)
-end
-S.call_scalar = call_scalar
-
 -- What the host answers instead of a result: false for `nil, err`, 2 for an error to be raised.
 local function refused(ok, v)
   local err = decode(v)
