@@ -28,9 +28,9 @@ log = logging.getLogger("wippy.lua")
 
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
-    "state", "errors", "copy", "wire", "sandbox", "numbers", "strings", "patterns", "tables", "scheduler",
-    "coroutines", "channel", "mailbox", "process", "relations", "functions", "timers", "memory", "bus",
-    "types", "type_values", "host", "guest", "os",
+    "errors", "copy", "wire", "boundary", "host", "sandbox", "numbers", "strings", "patterns", "tables", "scheduler",
+    "coroutines", "channel", "mailbox", "process", "relations", "functions", "timers", "memory", "bus", "types",
+    "type_values", "modules", "definitions", "contexts", "spawning", "signals", "guest", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -102,31 +102,37 @@ class Shard:
             attribute_filter=_deny_attributes,
             max_memory=self._hard,
         )
-        self._interface = _load_kernel(self._lua)
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._configure(memory, slice_ms)
+        seed = secrets.randbits(62)
+        names = encode(self._primitives())
+        self._interface = _load_kernel(self._lua, self._primitive(), names, index, slice_ms / 1000, float(memory), seed)
 
     # Setting up ----------------------------------------
 
-    def _configure(self, memory: int, slice_ms: float) -> None:
+    def _primitives(self) -> dict[str, int]:
+        """The kernel's own primitives, by name."""
         host, bindings = self.host, self.host.bindings
-        names = {
-            "module": self._primitive(lambda name: encode(bindings.spec(_text(name)))),
-            "definition": self._primitive(lambda entry: encode(host.definition(_text(entry)))),
-            "host": self._primitive(lambda entry: encode(host.host(_text(entry), self.index))),
-            "name_lookup": self._primitive(host.names.lookup),
-            "name_register": self._primitive(host.names.register),
-            "name_unregister": self._primitive(host.names.unregister),
-            "derive": self._primitive(self._derive),
-            "place": self._primitive(lambda entry: host.place(_text(entry), self.index)),
-            "open": self._primitive(host.identity_open),
-            "permitted": self._primitive(self._permitted),
-            "time": self._primitive(host.clock.wall),
-            "monotonic": self._primitive(host.clock.monotonic),
-            "text": self._primitive(_mapped_text),
-            "regex": self._primitive(_regex_matches),
+        calls: dict[str, Callable[..., Any]] = {
+            "module": lambda name: encode(bindings.spec(_text(name))),
+            "definition": lambda entry: encode(host.definition(_text(entry))),
+            "host": lambda entry: encode(host.host(_text(entry), self.index)),
+            "name_lookup": host.names.lookup,
+            "name_register": host.names.register,
+            "name_unregister": host.names.unregister,
+            "derive": self._derive,
+            "place": lambda entry: host.place(_text(entry), self.index),
+            "open": host.identity_open,
+            "permitted": self._permitted,
+            "time": host.clock.wall,
+            "monotonic": host.clock.monotonic,
+            "text": _mapped_text,
+            "regex": _regex_matches,
         }
-        table = bindings.primitives
+        return {name: bindings.add_primitive(_answering(call)) for name, call in calls.items()}
+
+    def _primitive(self) -> Callable[..., tuple[Any, Any]]:
+        """The one function of the host that the state holds."""
+        table = self.host.bindings.primitives
         index = self.index
 
         def primitive(number: int, *values: Any) -> tuple[Any, Any]:
@@ -136,17 +142,7 @@ class Shard:
                 self._room(len(value))
             return answer
 
-        seed = secrets.randbits(62)
-        self.call("configure", primitive, encode(names), index, b"", slice_ms / 1000, float(memory), seed)
-
-    def _primitive(self, call: Callable[..., Any]) -> int:
-        def answer(_shard: int, *values: Any) -> tuple[Any, Any]:
-            try:
-                return True, call(*values)
-            except Exception as e:
-                return failure(e)
-
-        return self.host.bindings.add_primitive(answer)
+        return primitive
 
     def _permitted(self, identity: int, action: bytes, resource: bytes, pid: bytes, attributes: bytes) -> bool:
         extra = decode(attributes)[0] or {}
@@ -229,20 +225,27 @@ class Shard:
         return int(self._lua.get_memory_used())
 
 
-def _load_kernel(lua: Any) -> Any:
-    load = lua.execute(b"""
+def _answering(call: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    def answer(_shard: int, *values: Any) -> tuple[Any, Any]:
+        try:
+            return True, call(*values)
+        except Exception as e:
+            return failure(e)
+
+    return answer
+
+
+def _load_kernel(lua: Any, *settings: Any) -> Any:
+    """Runs the kernel's files in order; each receives the state that the first made. The last gives the interface."""
+    run = lua.execute(b"""
         python = nil
-        local S
-        return function(name, source)
-          local f = assert(load(source, "=wippy/kernel/" .. name .. ".lua", "t"))
-          if name == "state" then S = f() return S end
-          return f(S)
+        return function(name, source, ...)
+          return assert(load(source, "=wippy/kernel/" .. name .. ".lua", "t"))(...)
         end""")
+    state = run(b"state", (KERNEL / "state.lua").read_bytes(), *settings)
     interface = None
     for name in FILES:
-        value = load(name.encode(), (KERNEL / f"{name}.lua").read_bytes())
-        if name == "host":
-            interface = value
+        interface = run(name.encode(), (KERNEL / f"{name}.lua").read_bytes(), state)
     return interface
 
 

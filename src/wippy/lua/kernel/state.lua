@@ -9,8 +9,12 @@
 
 local os_clock = os.clock
 
+local primitive, prim_numbers, shard, slice, soft, seed = ...
+
 local S = {
-  shard = 0,          -- index of this shard on its node
+  prim = primitive,   -- the host's only function: prim(index, ...) -> ok, value
+  prim_numbers = prim_numbers,
+  shard = shard,      -- index of this shard on its node
   stride = 256,       -- process numbers are k * stride + shard
   last = 0,           -- k of the newest process
   node = "",          -- "" on a node without a name, else "name@"
@@ -28,15 +32,21 @@ local S = {
   now = 0,            -- monotonic nanoseconds, set by the host at every run
   turn_began = 0.0,   -- S.clock at the same moment
   started = 0,
-  slice = 0.0005,     -- seconds a process may run before it goes behind the others
+  slice = slice,      -- seconds a process may run before it goes behind the others
   hard = 0.5,         -- seconds it may run where it cannot be suspended
-  soft = math.huge,   -- bytes at which the shard looks for a process to blame
+  soft = soft,        -- bytes at which the shard looks for a process to blame
   clock = os_clock,
 
-  scramble = 0,       -- addresses are printed with these bits turned, set by the host
+  scramble = 0,       -- addresses are printed with these bits turned
   strict = false,     -- security.strict_mode
   limits = { depth = 200 },
 }
+
+function S.seed()
+  seed = seed * 6364136223846793005 + 1442695040888963407
+  return seed
+end
+S.scramble = S.seed() & 0xffffffffffffff
 
 -- Private keys: state of a handle lives under the key of its class.
 S.CHANNEL, S.CASE, S.ERROR, S.TOPIC, S.FROM, S.DATA, S.PAYLOADS = {}, {}, {}, {}, {}, {}, {}
