@@ -3,7 +3,8 @@
 -- An instance is an environment whose module body has run and the method found in it; it serves one call at a time and is
 -- reused. A call is a process record whose `reply` is the waiting task, a future or a request of the host.
 local S = ...
-local FUTURE = S.FUTURE
+local FUTURE, DONE, co_yield = S.FUTURE, S.DONE, coroutine.yield
+local unpack = table.unpack
 local type, rawget, setmetatable, select = type, rawget, setmetatable, select
 local failure, copy_args, new_process, ready = S.failure, S.copy_args, S.new_process, S.ready
 local outcome, no_scalar = S.outcome, S.no_scalar
@@ -16,30 +17,38 @@ local function answered(p, ...)
   return v, e
 end
 
-local function function_main(p, def, instance, ...)
+local function serve(p, args)
+  local instance = p.instance
   local f = instance.f
   if not f then
     p.booting = true
-    instance.env, f = S.instantiate(p, def)
+    instance.env, f = S.instantiate(p, instance.def)
     p.booting = false
     instance.f = f
   end
   local own = p.own
-  if own and own.request then return answered(p, f(...)) end
-  local v, e = f(...)
-  if no_scalar[type(v)] then v = outcome(v, e) end
+  local v, e
+  if own and own.request then
+    v, e = answered(p, f(unpack(args, 1, args.n)))
+  else
+    v, e = f(unpack(args, 1, args.n))
+    if no_scalar[type(v)] then v = outcome(v, e) end
+  end
   return v, e
 end
+
+-- What an instance's coroutine runs: one call, then, as a tail call, the next. A coroutine for every call made a call of
+-- 4.4 us one of 4.9.
+local function function_main(p, args) return function_main(co_yield(DONE, serve(p, args))) end
 
 local function start(def, instance, ctx, args, reply, request)
   local p = new_process(def.id, def.pid_host, ctx)
   p.env, p.instance, p.reply = instance.env, instance, reply
   instance.def = def
   if request then S.own(p).request = request end
-  local n = args.n
-  for i = n, 1, -1 do args[i + 3] = args[i] end
-  args[1], args[2], args[3], args.n = p, def, instance, n + 3
-  local t = S.new_task(p, function_main, args)
+  local t = S.new_task(p, function_main, nil, instance.co)
+  t.start, t.a, t.b = false, p, args
+  instance.co = false
   S.live = S.live + 1
   ready(t)
   return p
@@ -55,7 +64,7 @@ local function begin(def, ctx, args, reply, request)
     pool.idle = n - 1
     return p
   elseif pool.size < pool.most then
-    local p = start(def, { env = false, f = false, def = def }, ctx, args, reply, request)
+    local p = start(def, { env = false, f = false, def = def, co = false }, ctx, args, reply, request)
     pool.size = pool.size + 1
     return p
   end
@@ -73,7 +82,7 @@ function S.return_instance(p)
   local def = instance.def
   local pool = def.pool
   local spent = p.killed or p.nt > 1 or not instance.f or pool.closed
-  if spent then instance = { env = false, f = false, def = def } end
+  if spent then instance = { env = false, f = false, def = def, co = false } end
   local queue = pool.waiting
   while true do
     local waiting = queue[queue.first]

@@ -196,23 +196,21 @@ end
 local canceled = S.failure("Canceled", "context canceled")
 S.canceled = canceled
 
-local function stop_calls(p)
-  local function stop(t)
-    local callee = t.call
-    if callee then
-      t.call = false
-      if callee.cancel_op then S.cancel_op(callee) else S.kill(callee, canceled) end
-    end
-  end
-  if p.main then stop(p.main) end
-  for _, t in next, p.own and p.own.tasks or {} do stop(t) end
+local nothing = {}
+
+local function stop_call(t)
+  local callee = t.call
+  if not callee then return end
+  t.call = false
+  S.kill(callee, canceled)
 end
 
 local function release(p)
-  stop_calls(p)
+  if p.main then stop_call(p.main) end
   local own = p.own
   if not own then return end
-  for callee in next, own.calls or {} do
+  for _, t in next, own.tasks or nothing do stop_call(t) end
+  for callee in next, own.calls or nothing do
     own.calls[callee] = nil
     S.kill(callee, canceled)
   end

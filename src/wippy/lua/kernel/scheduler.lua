@@ -5,7 +5,7 @@
 -- A process that used up its slice goes behind the others with the preempted task pinned: its siblings never see an
 -- interruption between two suspension points (spec 03 §19.1).
 local S = ...
-local WAIT, TICK, TURN, SPAWN, READY = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.READY
+local WAIT, TICK, TURN, SPAWN, READY, DONE = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.READY, S.DONE
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
 local co_status, type = coroutine.status, type
 local count, unpack, getinfo, error = collectgarbage, table.unpack, debug.getinfo, error
@@ -107,10 +107,10 @@ function S.fail(p, t, e)
   end
 end
 
--- A task of process `p` that will run f(...). `args` is a packed list or nil.
-function S.new_task(p, f, args)
+-- A task of process `p` that will run f(...). `args` is a packed list or nil. `co`: a coroutine that waits for them already.
+function S.new_task(p, f, args, co)
   local t = { co = false, p = p, next = false, a = false, b = false, start = args or true, call = false }
-  t.co = co_create(f)
+  t.co = co or co_create(f)
   p.nt = p.nt + 1
   local main = p.main
   if not main then
@@ -218,16 +218,16 @@ local function step(p)
     t.next = false
   end
   S.cur, S.task, S.began = p, t, false
-  local ok, tag, v
+  local ok, tag, v, e
   local start = t.start
   if start then
     t.start = false
-    if start == true then ok, tag, v = co_resume(t.co)
-    else ok, tag, v = co_resume(t.co, unpack(start, 1, start.n)) end
+    if start == true then ok, tag, v, e = co_resume(t.co)
+    else ok, tag, v, e = co_resume(t.co, unpack(start, 1, start.n)) end
   else
     local a, b = t.a, t.b
     t.a, t.b = false, false
-    ok, tag, v = co_resume(t.co, a, b)
+    ok, tag, v, e = co_resume(t.co, a, b)
   end
   S.task = false
   if p.killed then
@@ -239,6 +239,10 @@ local function step(p)
       if p.own and S.is_stuck(p) then S.deadlocked(p) end
       return false
     end
+  elseif tag == DONE then
+    p.instance.co = t.co
+    S.complete(p, v, e)
+    return false
   elseif tag == TICK then
     p.pinned = t
     enqueue(p)

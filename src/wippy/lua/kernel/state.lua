@@ -61,6 +61,7 @@ S.TURN = {}           -- let the siblings run, then come back
 S.SPAWN = {}          -- a new sibling runs first, then the one that made it
 S.KILL = {}           -- never resume
 S.READY = {}          -- module body has run; the method is about to be called
-S.tags = { [S.WAIT] = true, [S.TICK] = true, [S.TURN] = true, [S.SPAWN] = true, [S.KILL] = true, [S.READY] = true }
+S.DONE = {}           -- a call has its result; the coroutine can serve the next one
+S.tags = { [S.WAIT] = true, [S.TICK] = true, [S.TURN] = true, [S.SPAWN] = true, [S.KILL] = true, [S.READY] = true, [S.DONE] = true }
 
 return S
