@@ -54,6 +54,13 @@ S.VALUE, S.FORMAT, S.FUTURE, S.HANDLE, S.FROZEN, S.LIBRARY = {}, {}, {}, {}, {},
 -- Under this key of a metatable stands the class: "handle" (type() says userdata) or "frozen".
 S.CLASS = {}
 
+-- Lua's table of short strings shrinks after a collection that leaves it less than a quarter full and grows again with the
+-- garbage of the next cycle. A program with few strings of its own pays for both in every cycle; these fill the quarter
+-- (docs/decisions/016-string-table.md).
+local ballast = table.create(12000)
+for i = 1, 12000 do ballast[i] = "\0" .. i end
+S.ballast = ballast
+
 -- What a task says to the scheduler when it yields. Guests cannot forge them: they never hold these tables.
 S.WAIT = {}           -- parked: somebody holds the task and will wake it
 S.TICK = {}           -- slice used up: resume this very task first

@@ -91,9 +91,12 @@ local function concat_mixed(real, separator, i, j)
   return concat(parts, separator)
 end
 
+-- Four at a time: the loop itself costs as much as a string's length.
 local function measured(real, i, j)
   local bytes = 0
-  for at = i, j do bytes = bytes + #real[at] end
+  local rest = i + (j - i + 1) // 4 * 4
+  for at = i, rest - 1, 4 do bytes = bytes + #real[at] + #real[at + 1] + #real[at + 2] + #real[at + 3] end
+  for at = rest, j do bytes = bytes + #real[at] end
   return bytes
 end
 
