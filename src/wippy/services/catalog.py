@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "http.router": "wippy.services.http.kinds:RouterHandler",
     "http.service": "wippy.services.http.kinds:ServiceHandler",
     "security.policy": "wippy.services.security.kinds:PolicyHandler",
+    "security.policy.expr": "wippy.services.security.kinds:ExpressionPolicyHandler",
     "store.memory": "wippy.services.store.memory_kind:MemoryStoreHandler",
 }
 """Kind -> the handler class, as `python.module:Class`; a handler is constructed with the node."""

@@ -55,7 +55,8 @@ local function define(spec)
   end
   local def = {
     id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
-    globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host, pool = false, pid_host = false,
+    globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host,
+    options = spec.options, plan = nil, pool = false, pid_host = false,
   }
   if spec.pool then
     def.pool = { idle = 0, size = 0, most = spec.pool.most, waiting = S.new_queue(), closed = false }
