@@ -11,7 +11,18 @@ from wippy.core.errors import Error
 from wippy.services.security.conditions import Condition, ConditionConfig
 from wippy.services.security.policies import Policy, PolicyScope, PolicyStore, all_hold, matches
 
-ADA = Actor("ada", {"team": "red", "level": 5, "tags": ["a", "b"], "nested": {"x": "1"}})
+ADA = Actor(
+    "ada",
+    {
+        "team": "red",
+        "level": 5,
+        "tags": ["a", "b"],
+        "nested": {"x": "1"},
+        "big": 9007199254740992,
+        "small": 0.00001,
+        "raw": b"a\xff",
+    },
+)
 
 
 def policy(name: str, effect: Any = "allow", action: str = "doc.*", *conditions: dict[str, Any]) -> Policy:
@@ -57,6 +68,12 @@ def test_pattern_is_equality_or_prefix(pattern: str, text: str, expected: bool) 
         ({"field": "actor.meta.team", "operator": "nmatches", "value": "^b"}, True),
         ({"field": "actor.meta.nested.x", "operator": "eq", "value": 1}, True),
         ({"field": "actor.meta.none", "operator": "exists", "value": False}, True),
+        ({"field": "actor.meta.team", "operator": "exists", "value": "yes"}, False),
+        ({"field": "actor.meta.level", "operator": "eq", "value": "0_5"}, False),
+        ({"field": "actor.meta.level", "operator": "eq", "value": " 5"}, False),
+        ({"field": "actor.meta.big", "operator": "eq", "value": 9007199254740993}, False),
+        ({"field": "actor.meta.small", "operator": "contains", "value": "0.00001"}, True),
+        ({"field": "actor.meta.raw", "operator": "matches", "value": "^a"}, True),
         ({"field": "actor.meta.team", "operator": "exists", "value": True}, True),
         ({"field": "actor.meta.none", "operator": "nexists", "value": True}, True),
         ({"field": "actor.meta.none", "operator": "ne", "value": "x"}, False),

@@ -4,7 +4,7 @@
 -- An `attempts` record is the callee's `reply` and, for the caller, the callee: ending it ends the running attempt. It is made
 -- only for calls that have such options.
 local S = ...
-local type, next, pcall, rawlen, rawget, mtype = type, next, pcall, rawlen, rawget, math.type
+local type, error, pcall = type, error, pcall
 local failure = S.failure
 local MILLISECOND = 1000000
 
@@ -95,9 +95,12 @@ local function settle(a, v, e, attachment, body)
 end
 
 local function start(a)
-  local args = { n = a.args.n }
-  for i = 1, args.n do args[i] = a.args[i] end
-  if a.plan.most > 1 then S.copy_args(args) end                -- a callee may change what it was given
+  local args = a.args
+  if a.plan.most > 1 then                                      -- a callee may change what it was given
+    args = { n = args.n }
+    for i = 1, args.n do args[i] = a.args[i] end
+    S.copy_args(args)
+  end
   local def, err = S.call_target(a.id)
   if not def then return settle(a, nil, err) end
   a.count = a.count + 1
@@ -114,7 +117,7 @@ end
 function S.attempt_ended(a, v, e, attachment, body)
   if a.dead then return end
   local plan = a.plan
-  if e ~= nil and a.count < plan.most and (attachment == nil or attachment == "") and worth_it(e, plan) then
+  if e ~= nil and a.count < plan.most and (not attachment or attachment == "") and worth_it(e, plan) then
     S.call_later(a, delay(plan, a.count), function() again(a) end)
     a.started = false
   else

@@ -182,6 +182,8 @@ class Module:
 
         def declare(call: F) -> F:
             parsed, summary = parse_signature(signature), _summary(call)
+            if parsed.name in self.functions:
+                raise ValueError(f"{self.name}.{parsed.name} is declared twice")
             self.functions[parsed.name] = Function(parsed, call, yields, caller, private, permission, summary, asks)
             return call
 

@@ -67,7 +67,8 @@ function policies:id() return policy_of(self, 1, "id").id end
 function policies:evaluate(...) return judged({ policy_of(self, 1, "evaluate").number }, "evaluate", ...) end
 
 function module.policy(id)
-  local number, err = host.policy(id)
+  id = text(id, 1, "policy")
+  local number, err = host.find_policy(id)
   if not number then return nil, err end
   return new_policy(id, number)
 end
@@ -88,6 +89,7 @@ end
 local function scope_of(v, name)
   return type(v) == "table" and rawget(v, SCOPE) or bad_argument(1, name, "Scope", v, 4)
 end
+
 -- The policy that a text, a policy or {ns, name} names.
 local function policy_id(v, name)
   if type(v) == "string" then return v end
@@ -139,7 +141,7 @@ function module.new_scope(given)
 end
 
 function module.named_scope(id)
-  local ids, err = host.named_scope(id)
+  local ids, err = host.find_group(text(id, 1, "named_scope"))
   if not ids then return nil, err end
   return new_scope(ids)
 end
@@ -167,7 +169,7 @@ end
 
 function module.can(action, resource, meta)
   action, resource, meta = text(action, 1, "can"), text(resource, 2, "can"), meta_of(meta, 3, "can")
-  return (host.can(action, resource, meta))
+  return (host.may(action, resource, meta))
 end
 
 return module

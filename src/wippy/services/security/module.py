@@ -50,8 +50,8 @@ def _declare_running(security: Module, node: Node) -> None:
             "policies": _ids(scope) if isinstance(scope, PolicyScope) else None,
         }
 
-    @security.function("can(action: string, resource: string, meta: any) -> boolean", caller=True, private=True)
-    def can(caller: Caller, action: str, resource: str, meta: Any) -> bool:
+    @security.function("may(action: string, resource: string, meta: any) -> boolean", caller=True, private=True)
+    def may(caller: Caller, action: str, resource: str, meta: Any) -> bool:
         """Whether the scope allows it; false without actor or scope."""
         actor, scope = node.identities.get(caller.identity)
         if actor is None or scope is None:
@@ -62,16 +62,16 @@ def _declare_running(security: Module, node: Node) -> None:
 def _declare_policies(security: Module, node: Node) -> None:
     store = store_of(node)
 
-    @security.function("policy(id: string) -> integer", caller=True, permission=GET_POLICY, private=True)
-    def policy(caller: Caller, policy_id: str) -> int:
+    @security.function("find_policy(id: string) -> integer", caller=True, permission=GET_POLICY, private=True)
+    def find_policy(caller: Caller, policy_id: str) -> int:
         """The number of a policy as it is now."""
         found = store.policies.get(policy_id)
         if found is None:
             raise internal(f"policy not found: {policy_id}")
         return found.number
 
-    @security.function("named_scope(id: string) -> table", caller=True, permission=GET_GROUP, private=True)
-    def named_scope(caller: Caller, group_id: str) -> dict[str, int]:
+    @security.function("find_group(id: string) -> table", caller=True, permission=GET_GROUP, private=True)
+    def find_group(caller: Caller, group_id: str) -> dict[str, int]:
         """The policies of a group, id -> number."""
         found = store.group(group_id)
         if found is None:
