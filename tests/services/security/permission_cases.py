@@ -1,4 +1,4 @@
-"""For every permission that a guest function asks: a program that is allowed or denied, and what a denial looks like."""
+"""For every permission that a guest function asks: a program that asks it, and what a denial looks like."""
 
 from __future__ import annotations
 
@@ -197,7 +197,8 @@ def _registry() -> list[Case]:
             "registry.apply",
             "",
             "not allowed to apply registry changes",
-            f"{snapshot} return s:changes():create({{ id = 'app:made', kind = 'registry.entry', data = {{}} }}):apply()",
+            "local made = { id = 'app:made', kind = 'registry.entry', data = {} } "
+            "return registry.snapshot():changes():create(made):apply()",
             probe="registry.get('app:made') ~= nil",
         ),
         Case(

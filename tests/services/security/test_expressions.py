@@ -83,7 +83,8 @@ def test_policies_of_the_application_are_found_by_id_and_judge() -> None:
         local out = {}
         for i, name in ipairs({ "allow", "deny", "some", "admin", "expr" }) do
           local p = security.policy("app:" .. name)
-          out[i] = { p:id(), p:evaluate(ada, "read", "x"), p:evaluate(ada, "write", "x"), p:evaluate(admin, "write", "x") }
+          local function says(who, action) return p:evaluate(who, action, "x") end
+          out[i] = { p:id(), says(ada, "read"), says(ada, "write"), says(admin, "write") }
         end
         return out
         """,

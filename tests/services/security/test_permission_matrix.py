@@ -1,4 +1,4 @@
-"""Every action: allowed by a policy, denied by one, and asked by code without an identity in strict mode (spec 05 §9.5, §11).
+"""Every action: allowed by a policy, denied by one, and in strict mode without an identity (spec 05 §9.5, §11).
 
 All programs run in one application. A denial must have its exact kind and text and no effect; a permission that allows
 exactly the declared action on the declared resource must be enough.
@@ -260,7 +260,7 @@ def test_the_kernel_asks_every_permission_declared_for_it_and_no_other() -> None
         "if p.used then out[#out + 1] = action end end return table.concat(out, ' ')"
     )
     assert set(asked.decode().split()) == declared
-    with pytest.raises(Exception, match="permission process.fly is not declared"):
+    with pytest.raises(Exception, match=r"permission process\.fly is not declared"):
         driver.lua("local S = ... S.permission('process.fly')")
 
 
