@@ -230,15 +230,18 @@ def test_a_process_with_a_default_host_is_repeated() -> None:
         """,
         meta={"options": {"default_host": "app:host", "retry": {"max_attempts": 3, "initial_delay": 1}}},
     )
-    assert found.run(
-        """
+    assert (
+        found.run(
+            """
         process.registry.register("main")
         local ran, n = process.listen("ran"), 0
         local _, e = funcs.call("app:job")
         while within(ran, "50ms") ~= nil do n = n + 1 end
         return { e:kind(), n }
         """
-    )[0] == "Unavailable"
+        )[0]
+        == "Unavailable"
+    )
 
 
 @pytest.mark.parametrize(

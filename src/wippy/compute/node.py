@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -176,6 +176,11 @@ class Node:
 
     def _invalidate(self, entry_id: str) -> None:
         self._everywhere("invalidate", entry_id.encode())
+
+    def forget_entries(self, entry_ids: Iterable[str]) -> None:
+        """Shards look these entries up anew (`S.entry_cache`)."""
+        for entry_id in entry_ids:
+            self._invalidate(entry_id)
 
     def forget_host(self, host_id: str) -> None:
         """Shards look the host up anew."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GROUP = "wippy.kinds"
 
 KINDS: dict[str, str] = {
+    "contract.binding": "wippy.services.contract.kinds:BindingHandler",
+    "contract.definition": "wippy.services.contract.kinds:DefinitionHandler",
     "db.sql.sqlite": "wippy.services.sql.sqlite_kind:SqliteHandler",
     "env.storage.file": "wippy.services.env.kinds:FileStorageHandler",
     "env.storage.memory": "wippy.services.env.kinds:MemoryStorageHandler",
@@ -36,6 +38,7 @@ KINDS: dict[str, str] = {
 """Kind -> the handler class, as `python.module:Class`; a handler is constructed with the node."""
 
 MODULES: dict[str, str] = {
+    "contract": "wippy.services.contract.module:module",
     "env": "wippy.services.env.module:module",
     "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",

@@ -365,6 +365,69 @@ def _processes() -> list[Case]:
     ]
 
 
+def _contracts() -> list[Case]:
+    get = ("contract.get", "app:contract", "not allowed to get contract: app:contract")
+    opened = ("contract.open", "app:binding", "not allowed to open binding: app:binding")
+    listed = (
+        "contract.implementations",
+        "app:contract",
+        "not allowed to list implementations of contract: app:contract",
+    )
+    call = ("contract.call", "run", "not allowed to call method: run")
+    context = ("contract.context", "context", "not allowed: contract.context")
+    security = ("contract.security", "security", "not allowed: contract.security")
+    network = ("network.select", "app:net", "not allowed to select network: app:net")
+    through = "local c, e = contract.get('app:contract') if not c then return nil, e end return c"
+    instance = "local i, e = contract.open('app:binding') if not i then return nil, e end"
+    find = get[:2]
+    return [
+        Case("contract.get", *get, through),
+        Case("contract.open", *opened, "return contract.open('app:binding?a=1', { b = 2 })"),
+        Case(
+            "contract.open",
+            *network,
+            "return contract.open('app:binding', nil, { network = 'app:net' })",
+            (opened[:2],),
+        ),
+        Case("contract.find_implementations", *listed, "return contract.find_implementations('app:contract')"),
+        Case("contract.Contract.implementations", *listed, f"{through}:implementations()", (find,)),
+        Case("contract.Contract.open", *opened, f"{through}:open()", (find,)),
+        Case("contract.Contract.with_context", *context, f"{through}:with_context({{}})", (find,)),
+        Case(
+            "contract.Contract.with_actor",
+            *security,
+            f"{through}:with_actor(security.new_actor('ada'))",
+            (find, ACTOR),
+        ),
+        Case(
+            "contract.Contract.with_scope",
+            *security,
+            f"{through}:with_scope(security.new_scope())",
+            (find, SCOPE),
+        ),
+        Case(
+            "contract.Contract.with_options",
+            *network,
+            f"{through}:with_options({{ network = 'app:net' }})",
+            (find,),
+        ),
+        Case(
+            "contract.Instance.method",
+            *call,
+            f"{instance} return i:run(case)",
+            (opened[:2],),
+            counted=True,
+        ),
+        Case(
+            "contract.Instance.method_async",
+            *call,
+            f"{instance} local f, e = i:run_async(case) if f then f:channel():receive() end return f, e",
+            (opened[:2],),
+            counted=True,
+        ),
+    ]
+
+
 CASES = [
     *_spawns(),
     *_processes(),
@@ -375,6 +438,7 @@ CASES = [
     *_registry(),
     *_storage(),
     *_security(),
+    *_contracts(),
     Case(
         "process.terminate",
         "process.terminate",

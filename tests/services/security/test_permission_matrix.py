@@ -25,7 +25,7 @@ from wippy.project.config import Config
 from wippy.runtime import Runtime
 from wippy.services.security.policies import Policy, PolicyScope
 
-MODULES = "ctx env events fs funcs registry security sql store time".split()  # noqa: SIM905
+MODULES = "contract ctx env events fs funcs registry security sql store time".split()  # noqa: SIM905
 
 COUNT = """
 local function counted(name)
@@ -82,6 +82,9 @@ def application(files: Path) -> App:
     app.add("effects", "store.memory", **up).add("kv", "store.memory", **up)
     app.add("db", "db.sql.sqlite", file=":memory:", **up)
     app.add("files", "fs.directory", directory=str(files)).add("marked", "registry.entry", mark=1)
+    app.add("contract", "contract.definition", methods=[{"name": "run"}])
+    bound = {"contract": "contract", "default": True, "methods": {"run": "callee"}}
+    app.add("binding", "contract.binding", contracts=[bound])
     app.add("variables", "env.storage.memory")
     app.add("mark", "env.variable", storage="variables", variable="MARK", default="first")
     rule = {"actions": "none", "resources": "*", "effect": "allow"}

@@ -80,7 +80,16 @@ function S.definition(id)
   return def
 end
 
+-- What modules remember of entries, by id, until the entry changes.
+local caches = {}
+function S.entry_cache()
+  local cache = {}
+  caches[#caches + 1] = cache
+  return cache
+end
+
 function S.forget_definition(id)
+  for i = 1, #caches do caches[i][id] = nil end
   local def = definitions[id]
   definitions[id] = nil
   if def and def.pool then

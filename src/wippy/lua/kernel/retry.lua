@@ -52,11 +52,15 @@ local function plan_of(retry, timeout)
 end
 
 -- What the options ask for: a plan, false for nothing, or nil and an error. The entry's own, key by key overlaid by the call's.
+-- Options belong to an executor or a contract, which never change: the plan is remembered with them.
+local PLAN, PLANNED = {}, {}
 function S.call_plan(def, options)
   local base = def.options
   if not options then
     if not base then return false end
     if def.plan ~= nil then return def.plan end
+  elseif options[PLANNED] == def then
+    return options[PLAN]
   end
   local retry, timeout = options and S.raw_index(options, "retry"), options and S.raw_index(options, "timeout")
   if retry == nil and base then retry = S.raw_index(base, "retry") end
@@ -67,7 +71,7 @@ function S.call_plan(def, options)
     if S.error_state(plan) then return nil, plan end
     error(plan, 0)
   end
-  if not options then def.plan = plan end
+  if options then options[PLANNED], options[PLAN] = def, plan else def.plan = plan end
   return plan
 end
 
@@ -92,6 +96,7 @@ end
 local function settle(a, v, e, attachment, body)
   S.answer(a.reply, v, e, attachment, body)
   a.dead = true
+  if a.deadline then S.stop_timer(a.deadline) end
 end
 
 local function start(a)
@@ -135,10 +140,10 @@ end
 -- Starts a call with a plan; what is returned stands for the callee. Timers count it as their owner: it has `dead`.
 function S.start_attempts(def, ctx, args, reply, plan, request)
   local a = {
-    attempts = true, queued_call = true, dead = false, started = false, count = 0,
+    attempts = true, queued_call = true, dead = false, started = false, deadline = false, count = 0,
     id = def.id, ctx = ctx, args = args, reply = reply, plan = plan, request = request,
   }
-  if plan.timeout > 0 then S.call_later(a, plan.timeout, function() out_of_time(a) end) end
+  if plan.timeout > 0 then a.deadline = S.call_later(a, plan.timeout, function() out_of_time(a) end) end
   start(a)
   return a
 end
