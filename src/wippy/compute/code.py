@@ -23,6 +23,7 @@ class Unit:
     imports: dict[str, str] = field(default_factory=dict)
     pool: int | None = None
     call_host: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     version: int = 0
     chunk: Compiled | None = None
 
@@ -173,6 +174,7 @@ class CodeStore:
             ],
             "pool": {"most": unit.pool} if unit.pool else None,
             "call_host": unit.call_host,
+            "options": unit.options or None,
         }
 
 

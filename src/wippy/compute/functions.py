@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -61,10 +61,7 @@ class FunctionConfig(msgspec.Struct, frozen=True):
     modules: list[str] = []
     imports: dict[str, str] = {}
     pool: Pool = Pool()
-
-
-class CallOptions(msgspec.Struct, frozen=True):
-    default_host: str = ""
+    options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
 class ProcessConfig(msgspec.Struct, frozen=True):
@@ -73,7 +70,7 @@ class ProcessConfig(msgspec.Struct, frozen=True):
     modules: list[str] = []
     imports: dict[str, str] = {}
     default_host: str = msgspec.field(name="meta.default_host", default="")
-    options: CallOptions = msgspec.field(name="meta.options", default=CallOptions())
+    options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
 class CodeHandler(KindHandler[msgspec.Struct]):
@@ -113,7 +110,7 @@ class FunctionHandler(CodeHandler):
             raise invalid("method is required")
         config.pool.check()
         unit = super().unit(entry, config)
-        unit.method, unit.pool = config.method, config.pool.most
+        unit.method, unit.pool, unit.options = config.method, config.pool.most, config.options
         return unit
 
 
@@ -125,5 +122,7 @@ class ProcessHandler(CodeHandler):
         assert isinstance(config, ProcessConfig)
         unit = super().unit(entry, config)
         unit.method = config.method or "main"
-        unit.call_host = config.default_host or config.options.default_host or None
+        default_host = config.default_host or config.options.get("default_host")
+        unit.call_host = default_host if isinstance(default_host, str) and default_host else None
+        unit.options = config.options
         return unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,6 +107,7 @@ class Node:
             requests.EVENT: self._event,
             requests.RELEASE: self._release,
             requests.EXITED: self._exited,
+            requests.FORGET: self._forget_identities,
         }
         self._loop_scheduler = LoopScheduler(self.loop, self.handle, self.clock)
         self._schedulers.append(self._loop_scheduler)
@@ -164,8 +165,8 @@ class Node:
         target.live += 1
         return target.index
 
-    def identity_open(self, identity: int) -> bool:
-        return self.identities.open(identity)
+    def hold_identity(self, identity: int) -> bool:
+        return self.identities.hold(identity)
 
     def derive_identity(self, identity: int, actor: Any, scope: Any) -> int:
         return self.identities.derive(identity, actor, scope)
@@ -175,6 +176,11 @@ class Node:
 
     def _invalidate(self, entry_id: str) -> None:
         self._everywhere("invalidate", entry_id.encode())
+
+    def forget_entries(self, entry_ids: Iterable[str]) -> None:
+        """Shards look these entries up anew (`S.entry_cache`)."""
+        for entry_id in entry_ids:
+            self._invalidate(entry_id)
 
     def forget_host(self, host_id: str) -> None:
         """Shards look the host up anew."""
@@ -403,6 +409,11 @@ class Node:
         for waiting in self.bindings.handles.release((shard.index, request.number)):
             task: asyncio.Future[None] = asyncio.ensure_future(waiting)
             task.add_done_callback(_report_release)
+
+    def _forget_identities(self, _shard: Shard, request: Request) -> None:
+        (numbers,) = decode(request.a)
+        for number in numbers:
+            self.identities.release(number)
 
     # Ending ----------------------------------------
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wippy.compute.identity import Actor
 from wippy.compute.lifecycle import Lifecycle
+from wippy.compute.service_identity import ServiceIdentity
 from wippy.core.config import Ref
 from wippy.core.errors import Error
 from wippy.core.ids import EntryId
@@ -29,7 +29,9 @@ class ProcessServiceConfig(msgspec.Struct, frozen=True):
 class ProcessService:
     """Starts the process, watches its end, asks it to stop and ends it when it does not."""
 
-    def __init__(self, node: Node, process: EntryId, host: EntryId, args: tuple[Any, ...], identity: int) -> None:
+    def __init__(
+        self, node: Node, process: EntryId, host: EntryId, args: tuple[Any, ...], identity: ServiceIdentity
+    ) -> None:
         self._node = node
         self._process = str(process)
         self._host = str(host)
@@ -39,7 +41,9 @@ class ProcessService:
         self._exited: asyncio.Future[Any] | None = None
 
     async def start(self) -> str:
-        self._pid, self._exited = await self._node.spawn(self._process, self._host, self._args, identity=self._identity)
+        self._pid, self._exited = await self._node.spawn(
+            self._process, self._host, self._args, identity=self._identity.acquire()
+        )
         return f"process {self._pid}"
 
     async def ended(self) -> Error | None:
@@ -60,6 +64,7 @@ class ProcessService:
             if not self._exited.done():
                 self._node.terminate(self._pid)
         await asyncio.shield(self._exited)
+        self._identity.release()
 
 
 class ProcessServiceHandler(KindHandler[ProcessServiceConfig]):
@@ -72,24 +77,10 @@ class ProcessServiceHandler(KindHandler[ProcessServiceConfig]):
 
     async def add(self, entry: Entry, config: ProcessServiceConfig) -> None:
         name = str(entry.id)
-        service = ProcessService(
-            self._node, config.process, config.host, tuple(config.input), service_identity(self._node, config.lifecycle)
-        )
+        identity = ServiceIdentity(self._node, config.lifecycle.security)
+        service = ProcessService(self._node, config.process, config.host, tuple(config.input), identity)
         needs = [*config.lifecycle.requires, config.host]
         self._node.supervisor.add(name, service, msgspec.structs.replace(config.lifecycle, requires=needs))
 
     async def remove(self, entry: Entry) -> None:
         await self._node.supervisor.remove(str(entry.id))
-
-
-def service_identity(node: Node, lifecycle: Lifecycle) -> int:
-    """The identity of `lifecycle.security`; what the service starts inherits it (spec 05 §9.7)."""
-    security = lifecycle.security
-    if security is None:
-        return 0
-    actor = Actor(security.actor.id, security.actor.meta) if security.actor else None
-    policies = node.resources.get("@policies")
-    if policies is None:
-        return node.identities.add(actor, None)
-    scope = policies.scope(map(str, security.policies), map(str, security.groups))
-    return node.identities.add(actor, scope)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from wippy.core.errors import Error, internal, not_found
-from wippy.lua.modules.declare import Function, HandleClass, Module, Raised
+from wippy.lua.modules.declare import Function, HandleClass, Module, Permission, Raised
 from wippy.lua.wire import HandleRef, decode, encode, encode_list
 
 log = logging.getLogger("wippy.lua")
@@ -25,7 +25,7 @@ class Many(tuple[Any, ...]):
 
 
 class Authority(Protocol):
-    """Who decides about permissions (compute.security)."""
+    """Who decides about permissions (compute.identity)."""
 
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool: ...
 
@@ -49,9 +49,16 @@ class Caller(NamedTuple):
         """Gives the guest a handle on `item`; `close` is called when the process ends and the handle is still kept."""
         return self.bindings.handles.add(self.pid_key, self.bindings.class_number(handle_class), item, close)
 
-    def allowed(self, action: str, resource: str, attributes: dict[str, Any] | None = None) -> bool:
-        """The permission check (spec 05 §9.5)."""
-        return self.bindings.authority.permitted(self.identity, action, resource, attributes)
+    def allowed(self, permission: Permission, resource: str = "", attributes: dict[str, Any] | None = None) -> bool:
+        """The permission check (spec 05 §9.5). `permission` stands in the function's declaration."""
+        return self.bindings.authority.permitted(
+            self.identity, permission.action, permission.fixed or resource, attributes
+        )
+
+    def require(self, permission: Permission, resource: str = "", attributes: dict[str, Any] | None = None) -> None:
+        """Raises the permission's denial unless it passes."""
+        if not self.allowed(permission, resource, attributes):
+            raise permission.refusal(permission.fixed or resource, attributes or {})
 
 
 class Handles:
@@ -134,6 +141,7 @@ class Bindings:
     def _bind(self, module: Module) -> dict[str, Any]:
         return {
             "name": module.name,
+            "permissions": declared_permissions(module.permissions()),
             "source": module.source.read_text("utf-8") if module.source else "",
             "constants": module.constants,
             "functions": [self._function(f, method=False) for f in module.functions.values() if not f.in_lua],
@@ -165,6 +173,21 @@ class Bindings:
             "private": function.private,
             "params": [{"name": "self", "type": "any", "optional": False}, *params] if method else params,
         }
+
+
+def declared_permissions(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
+    """Permissions for the kernel's `S.permission` (kernel/permissions.lua), one for each action."""
+    by_action = {permission.action: permission for permission in permissions}
+    return [
+        {
+            "action": permission.action,
+            "denial": permission.denial,
+            "kind": permission.kind,
+            "fixed": permission.fixed,
+            "pid": "pid" in permission.attributes,
+        }
+        for permission in by_action.values()
+    ]
 
 
 def failure(error: BaseException) -> Answer:
@@ -249,10 +272,7 @@ class _Call(NamedTuple):
         if permission.resource:
             names = [p.name for p in self.function.signature.params]
             resource = str(values[names.index(permission.resource) + int(self.method)])
-        if caller.allowed(permission.action, resource):
-            return
-        error = Error(permission.kind, permission.denial.format(action=permission.action, resource=resource))
-        raise Raised(error) if permission.raises else error
+        caller.require(permission, resource)
 
 
 def _prepared(bindings: Bindings, function: Function, method: bool) -> _Call:

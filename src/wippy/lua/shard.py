@@ -21,16 +21,18 @@ from typing import Any, NamedTuple, Protocol
 import lupa.lua55 as lua55
 
 from wippy.core.clock import Clock
-from wippy.lua.bindings import Bindings, failure
-from wippy.lua.wire import HandleRef, decode, encode
+from wippy.lua.bindings import Bindings, declared_permissions, failure
+from wippy.lua.modules.kernel_permissions import KERNEL_PERMISSIONS
+from wippy.lua.wire import decode, encode
 
 log = logging.getLogger("wippy.lua")
 
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
-    "errors", "copy", "wire", "boundary", "host", "sandbox", "numbers", "strings", "patterns", "tables", "scheduler",
-    "coroutines", "channel", "mailbox", "process", "relations", "functions", "timers", "memory", "bus", "types",
-    "type_values", "modules", "definitions", "contexts", "spawning", "signals", "guest", "os", "interface",
+    "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns", "tables",
+    "scheduler", "coroutines", "channel", "mailbox", "process", "relations", "functions", "timers", "memory", "bus",
+    "types", "type_values", "modules", "definitions", "contexts", "retry", "calls", "spawning", "signals", "guest",
+    "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -42,7 +44,7 @@ ANSWERED = ("ask", "call", "spawn")  # kernel calls whose first argument is the 
 
 MOST_ARGUMENTS = 1000  # values pushed for the queued calls of one turn
 
-OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED = range(1, 9)
+OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED, FORGET = range(1, 10)
 
 
 class Request(NamedTuple):
@@ -74,7 +76,7 @@ class ShardHost(Protocol):
     def definition(self, entry_id: str) -> dict[str, Any]: ...
     def host(self, host_id: str, shard: int) -> dict[str, Any]: ...
     def place(self, host_id: str, shard: int) -> int: ...
-    def identity_open(self, identity: int) -> bool: ...
+    def hold_identity(self, identity: int) -> bool: ...
     def derive_identity(self, identity: int, actor: Any, scope: Any) -> int: ...
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool: ...
 
@@ -119,9 +121,10 @@ class Shard:
             "name_lookup": host.names.lookup,
             "name_register": host.names.register,
             "name_unregister": host.names.unregister,
+            "permissions": lambda: encode(declared_permissions(KERNEL_PERMISSIONS)),
             "derive": self._derive,
             "place": lambda entry: host.place(_text(entry), self.index),
-            "open": host.identity_open,
+            "hold": host.hold_identity,
             "permitted": self._permitted,
             "time": host.clock.wall,
             "monotonic": host.clock.monotonic,
@@ -144,16 +147,17 @@ class Shard:
 
         return primitive
 
-    def _permitted(self, identity: int, action: bytes, resource: bytes, pid: bytes, attributes: bytes) -> bool:
-        extra = decode(attributes)[0] or {}
-        return self.host.permitted(
-            identity, action.decode(), resource.decode("utf-8", "replace"), {**extra, "pid": pid.decode()}
-        )
+    def _permitted(self, identity: int, action: bytes, resource: bytes, pid: Any, attributes: Any) -> bool:
+        meta: dict[str, Any] = decode(attributes)[0] if attributes else {}
+        if pid:
+            meta["pid"] = pid.decode()
+        return self.host.permitted(identity, action.decode(), resource.decode("utf-8", "surrogateescape"), meta)
 
     def _derive(self, identity: int, body: bytes) -> int:
-        """A number for `identity` with the actor and scope whose handles the guest holds."""
-        handles = self.host.bindings.handles
-        actor, scope = (handles.get(ref) if isinstance(ref, HandleRef) else None for ref in decode(body))
+        """A number for `identity` with another actor and scope: the parts of those that the guest holds, or None."""
+        actor, scope = decode(body)
+        if actor is not None:
+            actor = (_exact_text(actor["id"]), actor["meta"])
         return self.host.derive_identity(identity, actor, scope)
 
     # Calling the kernel ----------------------------------------
@@ -252,6 +256,11 @@ def _load_kernel(lua: Any, *settings: Any) -> Any:
 def _text(name: bytes) -> str:
     """A name as a guest wrote it: bytes that are no text name nothing."""
     return name.decode("utf-8", "replace")
+
+
+def _exact_text(text: Any) -> str:
+    """Text of a guest, whose bytes need not be UTF-8."""
+    return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text)
 
 
 def _mapped_text(name: bytes, text: bytes) -> bytes:

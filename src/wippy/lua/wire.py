@@ -38,7 +38,8 @@ class HandleRef:
 
 def _enc_hook(value: Any) -> Any:
     if isinstance(value, Error):
-        return msgspec.msgpack.Ext(_ERROR, encode_list([value.kind, value.message, value.retryable, value.details]))
+        message = guest_text(value.message)
+        return msgspec.msgpack.Ext(_ERROR, encode_list([value.kind, message, value.retryable, value.details]))
     if isinstance(value, HandleRef):
         return msgspec.msgpack.Ext(_HANDLE, _ENCODER.encode([value.handle_class, value.number]))
     if isinstance(value, Mapping):
@@ -63,6 +64,11 @@ _DECODER = msgspec.msgpack.Decoder(ext_hook=_ext_hook)
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def guest_text(text: str) -> str | bytes:
+    """Text that may hold bytes of a guest which are no UTF-8 (as surrogates), as a guest gets it back."""
+    return text if text.isascii() or text.isprintable() else text.encode("utf-8", "surrogateescape")
 
 
 def encode(value: Any) -> bytes:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GROUP = "wippy.kinds"
 
 KINDS: dict[str, str] = {
+    "contract.binding": "wippy.services.contract.kinds:BindingHandler",
+    "contract.definition": "wippy.services.contract.kinds:DefinitionHandler",
     "db.sql.sqlite": "wippy.services.sql.sqlite_kind:SqliteHandler",
     "env.storage.file": "wippy.services.env.kinds:FileStorageHandler",
     "env.storage.memory": "wippy.services.env.kinds:MemoryStorageHandler",
@@ -30,11 +32,13 @@ KINDS: dict[str, str] = {
     "http.router": "wippy.services.http.kinds:RouterHandler",
     "http.service": "wippy.services.http.kinds:ServiceHandler",
     "security.policy": "wippy.services.security.kinds:PolicyHandler",
+    "security.policy.expr": "wippy.services.security.kinds:ExpressionPolicyHandler",
     "store.memory": "wippy.services.store.memory_kind:MemoryStoreHandler",
 }
 """Kind -> the handler class, as `python.module:Class`; a handler is constructed with the node."""
 
 MODULES: dict[str, str] = {
+    "contract": "wippy.services.contract.module:module",
     "env": "wippy.services.env.module:module",
     "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",

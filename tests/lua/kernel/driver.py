@@ -125,7 +125,7 @@ class Driver:
     def place(self, host_id: str, shard: int) -> int:
         return len(self.shards) - 1 - shard
 
-    def identity_open(self, identity: int) -> bool:
+    def hold_identity(self, identity: int) -> bool:
         return self.open
 
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool:

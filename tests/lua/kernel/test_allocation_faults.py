@@ -33,6 +33,15 @@ ENTRIES: dict[str, Source | str] = {
           if not p.data then error(tostring(p)) end
           if p:data() ~= 42 then error("wrong answer") end
         end
+        function actions.retry()
+          local options = { retry = { max_attempts = 5, initial_delay = 0, retry_kinds = { "Internal" } } }
+          local v, e = funcs.new():with_options(options):call("t:flaky")
+          if v ~= 42 then error(tostring(e)) end
+        end
+        function actions.limited()
+          local v, e = funcs.new():with_options({ timeout = 5000 }):call("t:double", 21)
+          if v ~= 42 then error(tostring(e)) end
+        end
         function actions.exit()
           actions.ended = true
           local list = {}
@@ -96,6 +105,11 @@ ENTRIES: dict[str, Source | str] = {
       end }""",
     "t:child": "return { main = function(peer) process.send(peer, 'mail') process.inbox():receive() end }",
     "t:double": main("local n = ... return n * 2", pool=4),
+    "t:flaky": main(
+        "calls = (calls or 0) + 1 if calls % 2 == 1 then return nil, errors.new({ message = 'no', kind = 'Unavailable',"
+        "details = { 1 } }) end return 42",
+        pool=4,
+    ),
     "t:watcher": """return { main = function(target)
         process.set_options({ trap_links = true })
         process.monitor(target)
@@ -189,6 +203,8 @@ def perform(scene: Scene, action: str, allowance: int) -> bool:
         "spawn_related",
         "call",
         "async",
+        "retry",
+        "limited",
         "exit",
         "fail",
         "monitor",

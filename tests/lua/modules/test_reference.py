@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from lua.modules.guest import check
-from wippy.lua.modules.reference import modules, page, pages, write
+from wippy.lua.modules.reference import modules, page, pages, permission_page, write
 
-CHECKED_IN = Path(__file__).parents[3] / "docs" / "reference" / "modules"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+CHECKED_IN = REFERENCE / "modules"
 
 
 def test_checked_in_pages_are_current() -> None:
@@ -16,6 +17,11 @@ def test_checked_in_pages_are_current() -> None:
     assert {path.name for path in CHECKED_IN.glob("*.md")} == set(made), stale
     for name, text in made.items():
         assert (CHECKED_IN / name).read_text("utf-8") == text, f"{name}: {stale}"
+
+
+def test_checked_in_page_of_permissions_is_current() -> None:
+    stale = "run: python -m wippy.lua.modules.reference docs/reference"
+    assert (REFERENCE / "permissions.md").read_text("utf-8") == permission_page(modules()), stale
 
 
 def test_every_module_and_function_is_described() -> None:

@@ -172,3 +172,90 @@ def test_changed_policy_counts_for_new_scopes_only() -> None:
     main = function("main", body)
     main.data["modules"].append("registry")
     assert call(main, ALL) == ["allow", "deny"]
+
+
+def test_the_module_has_its_functions() -> None:
+    body = """
+    local names = {}
+    for name in pairs(security) do names[#names + 1] = name end
+    table.sort(names)
+    return names
+    """
+    assert call(function("main", body)) == [
+        "actor", "can", "named_scope", "new_actor", "new_scope", "policy", "scope"
+    ]  # fmt: skip
+
+
+def test_handles_cannot_be_forged_or_opened() -> None:
+    body = """
+    local ada, scope, p = security.new_actor("ada"), security.new_scope(), security.policy("app:all")
+    local failures = {}
+    local function refused(name, f)
+      local ok, e = pcall(f)
+      if ok then failures[#failures + 1] = name end
+    end
+    refused("plain table", function() return ada.id({ id = "root" }) end)
+    refused("other class", function() return ada.id(p) end)
+    refused("scope of another", function() return scope.policies(ada) end)
+    refused("policy as actor", function() return p:evaluate(p, "a", "b") end)
+    refused("nil actor", function() return scope:evaluate(nil, "a", "b") end)
+    refused("no action", function() return p:evaluate(ada, nil, "b") end)
+    refused("meta is text", function() return p:evaluate(ada, "a", "b", "meta") end)
+    refused("with nothing", function() return scope:with(nil) end)
+    refused("with a text", function() return scope:with("app:all") end)
+    refused("without nothing", function() return scope:without() end)
+    refused("contains a number", function() return scope:contains(5) end)
+    refused("writes", function() ada.id = function() return "root" end end)
+    refused("metatable", function() return setmetatable(ada, {}) end)
+    refused("raw", function() return rawset(ada, "id", 1) end)
+    refused("keys", function() return next(ada) end)
+    refused("actor without id", function() return security.new_actor() end)
+    refused("actor with a bad meta", function() return security.new_actor("x", "y") end)
+    refused("scope of a text", function() return security.new_scope("x") end)
+    return failures
+    """
+    assert call(function("main", body), ALL) == {}
+
+
+def test_meta_keeps_text_keys_and_is_a_copy() -> None:
+    body = """
+    local given = { team = "red", [1] = "one", [true] = 2, deep = { x = 1 }, f = print }
+    local ada = security.new_actor("ada", given)
+    given.team = "blue"
+    local out = ada:meta()
+    out.team, out.deep.x = "green", 9
+    return ada:meta()
+    """
+    assert call(function("main", body)) == {"team": "red", "deep": {"x": 1}}
+
+
+def test_ids_and_resources_of_any_bytes_are_judged_and_refused_in_peace() -> None:
+    body = r"""
+    local odd = security.new_actor("a\xff", { b = "\xfe" })
+    local ex = funcs.new():with_actor(odd):with_scope(security.named_scope("app:team"))
+    local _, e = ex:call("app:inner")
+    return { e == nil, #ex:call("app:inner"), odd:id() == "a\xff" }
+    """
+    inner = function(
+        "inner",
+        r"""
+    local _, e = security.policy("\xff")
+    return security.actor():id() .. (security.can("x", "\xff", { m = "\xff" }) and "yes" or "no") .. e:message()
+    """,
+    )
+    assert call(function("main", body), inner, ALL) == [True, 2 + 3 + len("policy not found: ") + 1, True]
+
+
+def test_actor_of_a_scope_with_a_condition_is_judged_by_its_meta() -> None:
+    rule = {
+        "actions": "*", "resources": "*", "effect": "allow",
+        "conditions": [{"field": "actor.meta.team", "operator": "eq", "value_from": "meta.team"}],
+    }  # fmt: skip
+    body = """
+    local p = security.policy("app:own")
+    local red = security.new_actor("x", { team = "red" })
+    return { p:evaluate(red, "a", "b", { team = "red" }), p:evaluate(red, "a", "b", { team = "blue" }),
+      p:evaluate(red, "a", "b") }
+    """
+    own = entry("own", "security.policy", {"policy": rule})
+    assert call(function("main", body), own) == ["allow", "undefined", "undefined"]

@@ -11,7 +11,18 @@ from wippy.core.errors import Error
 from wippy.services.security.conditions import Condition, ConditionConfig
 from wippy.services.security.policies import Policy, PolicyScope, PolicyStore, all_hold, matches
 
-ADA = Actor("ada", {"team": "red", "level": 5, "tags": ["a", "b"], "nested": {"x": "1"}})
+ADA = Actor(
+    "ada",
+    {
+        "team": "red",
+        "level": 5,
+        "tags": ["a", "b"],
+        "nested": {"x": "1"},
+        "big": 9007199254740992,
+        "small": 0.00001,
+        "raw": b"a\xff",
+    },
+)
 
 
 def policy(name: str, effect: Any = "allow", action: str = "doc.*", *conditions: dict[str, Any]) -> Policy:
@@ -57,6 +68,12 @@ def test_pattern_is_equality_or_prefix(pattern: str, text: str, expected: bool) 
         ({"field": "actor.meta.team", "operator": "nmatches", "value": "^b"}, True),
         ({"field": "actor.meta.nested.x", "operator": "eq", "value": 1}, True),
         ({"field": "actor.meta.none", "operator": "exists", "value": False}, True),
+        ({"field": "actor.meta.team", "operator": "exists", "value": "yes"}, False),
+        ({"field": "actor.meta.level", "operator": "eq", "value": "0_5"}, False),
+        ({"field": "actor.meta.level", "operator": "eq", "value": " 5"}, False),
+        ({"field": "actor.meta.big", "operator": "eq", "value": 9007199254740993}, False),
+        ({"field": "actor.meta.small", "operator": "contains", "value": "0.00001"}, True),
+        ({"field": "actor.meta.raw", "operator": "matches", "value": "^a"}, True),
         ({"field": "actor.meta.team", "operator": "exists", "value": True}, True),
         ({"field": "actor.meta.none", "operator": "nexists", "value": True}, True),
         ({"field": "actor.meta.none", "operator": "ne", "value": "x"}, False),
@@ -109,11 +126,20 @@ def test_deny_wins_over_allow_and_nothing_is_undefined() -> None:
     assert PolicyScope().evaluate(ADA, "doc.read", "x", {}) == "undefined"
 
 
-def test_scopes_do_not_change() -> None:
-    scope = PolicyScope([policy("a")])
-    assert set(scope.including(policy("b")).policies) == {"app:a", "app:b"}
-    assert set(scope.excluding("app:a").policies) == set()
-    assert set(scope.policies) == {"app:a"}
+def test_scopes_of_the_same_policies_are_equal() -> None:
+    a, b = policy("a"), policy("b")
+    assert PolicyScope([a, b]) == PolicyScope([b, a]) and hash(PolicyScope([a, b])) == hash(PolicyScope([b, a]))
+    assert PolicyScope([a]) != PolicyScope([policy("a")])
+
+
+def test_a_policy_keeps_its_number_when_it_is_replaced() -> None:
+    store = PolicyStore()
+    store.put(policy("a"), [])
+    old = store.policies["app:a"]
+    store.put(policy("a", "deny"), [])
+    assert store.numbered(old.number) is old
+    assert store.scope_of([old.number]).evaluate(ADA, "doc.read", "x", {}) == "allow"
+    assert store.scope_of([store.policies["app:a"].number]).evaluate(ADA, "doc.read", "x", {}) == "deny"
 
 
 def test_group_without_policies_does_not_exist() -> None:
@@ -150,6 +176,32 @@ def test_derived_identity_keeps_what_is_not_replaced() -> None:
     identities = Identities()
     scope = PolicyScope([policy("a")])
     first = identities.add(ADA, scope)
-    derived = identities.get(identities.derive(first, Actor("bob", {}), None))
+    derived = identities.get(identities.derive(first, ("bob", {}), None))
     assert (derived.actor, derived.scope) == (Actor("bob", {}), scope)
     assert identities.add(ADA, scope) == first
+
+
+def test_identity_is_kept_while_it_has_uses() -> None:
+    identities = Identities()
+    scope = PolicyScope([policy("a")])
+    number = identities.add(ADA, scope)
+    assert not identities.hold(number)
+    identities.release(number)
+    assert identities.permitted(number, "doc.read", "x") and len(identities) == 1
+    identities.release(number)
+    assert len(identities) == 0
+    assert not identities.permitted(number, "doc.read", "x")
+    with pytest.raises(Error):
+        identities.hold(number)
+    assert identities.add(ADA, scope) != number
+
+
+def test_missing_part_is_named_in_the_debug_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "wippy.security")
+    identities = Identities(strict=True)
+    identities.permitted(identities.add(ADA, None), "doc.read", "doc:1")
+    identities.permitted(0, "doc.read", "doc:1")
+    assert [r.getMessage() for r in caplog.records] == [
+        "no scope to check doc.read on doc:1",
+        "no actor to check doc.read on doc:1",
+    ]

@@ -106,14 +106,15 @@ local function text(v, position, name)
   return v
 end
 
+local SEND, SUBSCRIBE = S.permission("events.send"), S.permission("events.subscribe")
+
 function events.send(system, kind, path, data)
   for i, v in next, { system or "", kind or "", path or "" } do text(v, i, "send") end
   if not system or system == "" then return nil, failure("Invalid", "system is required") end
   if not kind or kind == "" then return nil, failure("Invalid", "kind is required") end
   if not path or path == "" then return nil, failure("Invalid", "path is required") end
-  if not S.cur.ctx.open and not S.permitted("events.send", system) then
-    return nil, failure("Invalid", "not allowed to send events to system: " .. system)
-  end
+  local err = S.denied(SEND, system)
+  if err then return nil, err end
   data = copy(data)
   S.publish(system, kind, path, data)
   if S.bus_outside then S.publish_outside(system, kind, path, data) end
@@ -125,10 +126,10 @@ function events.subscribe(system, kind)
   if system == nil or system == "" then return nil, failure("Invalid", "system pattern is required") end
   text(system, 1, "subscribe")
   if kind ~= nil then text(kind, 2, "subscribe") end
-  if not S.cur.ctx.open and not S.permitted("events.subscribe", system) then
-    return nil, failure("Invalid", "not allowed to subscribe to events from system: " .. system)
-  end
-  local s, err = S.subscribe_bus(S.cur, system, kind)
+  local err = S.denied(SUBSCRIBE, system)
+  if err then return nil, err end
+  local s
+  s, err = S.subscribe_bus(S.cur, system, kind)
   if not s then return nil, err end
   return setmetatable({ [SUBSCRIPTION] = s }, class)
 end

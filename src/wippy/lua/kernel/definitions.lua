@@ -55,7 +55,8 @@ local function define(spec)
   end
   local def = {
     id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
-    globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host, pool = false, pid_host = false,
+    globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host,
+    options = spec.options, plan = nil, pool = false, pid_host = false,
   }
   if spec.pool then
     def.pool = { idle = 0, size = 0, most = spec.pool.most, waiting = S.new_queue(), closed = false }
@@ -79,7 +80,16 @@ function S.definition(id)
   return def
 end
 
+-- What modules remember of entries, by id, until the entry changes.
+local caches = {}
+function S.entry_cache()
+  local cache = {}
+  caches[#caches + 1] = cache
+  return cache
+end
+
 function S.forget_definition(id)
+  for i = 1, #caches do caches[i][id] = nil end
   local def = definitions[id]
   definitions[id] = nil
   if def and def.pool then

@@ -1,4 +1,4 @@
--- Functions: pools of instances, calls, futures (spec 03 §6).
+-- Functions: pools of instances, and futures (spec 03 §6).
 --
 -- An instance is an environment whose module body has run and the method found in it; it serves one call at a time and is
 -- reused. A call is a process record whose `reply` is the waiting task, a future or a request of the host.
@@ -6,7 +6,7 @@ local S = ...
 local FUTURE, DONE, co_yield = S.FUTURE, S.DONE, coroutine.yield
 local unpack = table.unpack
 local type, rawget, setmetatable, select = type, rawget, setmetatable, select
-local failure, copy_args, new_process, ready = S.failure, S.copy_args, S.new_process, S.ready
+local failure, new_process, ready = S.failure, S.new_process, S.ready
 local outcome, no_scalar = S.outcome, S.no_scalar
 
 -- A request's handler that returns nothing at all, not even nil, has not answered (spec 05 §2.3).
@@ -69,7 +69,6 @@ local function begin(def, ctx, args, reply, request)
     return p
   end
   local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true, started = false }
-  if reply.host then reply.queued = waiting end
   S.push(pool.waiting, waiting)
   return waiting
 end
@@ -108,44 +107,6 @@ function S.return_instance(p)
   p.instance = false
 end
 
-local function target(id)
-  if id == "" then return nil, failure("Invalid", "function ID required") end
-  local def = S.definitions[id]
-  if def and def.pool then return def end
-  local ns, name = string.match(id, "^(.-):(.*)$")
-  if not ns or ns == "" then return nil, failure("Invalid", "namespace required in function ID") end
-  if name == "" then return nil, failure("Invalid", "name required in function ID") end
-  local err
-  def, err = S.definition(id)
-  if not def then
-    if err and S.error_state(err).kind ~= "NotFound" then return nil, err end
-    return nil, failure("NotFound", "no handler registered for target")
-  end
-  if def.pool then return def end
-  if not def.call_host then return nil, failure("NotFound", "no handler registered for target") end
-  return def
-end
-
--- Starts the target, whatever it is: a function, or a process that has a default host.
-local function launch(def, ctx, args, reply)
-  if def.pool then return begin(def, ctx, args, reply) end
-  local p = S.start_process(def, def.call_host, ctx, args, nil)
-  p.reply = reply
-  return p
-end
-
--- funcs.call: suspends the caller until the result is there.
-function S.call(id, ctx, args)
-  local def, err = target(id)
-  if not def then return nil, err end
-  if not S.cur.ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
-  copy_args(args)
-  local t = S.task
-  S.check_park()
-  t.call = launch(def, ctx, args, t)
-  return S.park()
-end
-
 -- Futures ------------------------------------------------------------------------------------------------------------
 
 local future_methods = {}
@@ -174,26 +135,6 @@ function S.complete_future(f, v, e)
     f.value, f.error, f.done = v, e, true
   end
   S.close_channel(f.channel)
-end
-
-function S.async(id, ctx, args)
-  local def, err = target(id)
-  if not def then return nil, err end
-  if not S.cur.ctx.open and not S.permitted("funcs.call", id) then return nil, failure("PermissionDenied", "not allowed: " .. id) end
-  copy_args(args)
-  local p = S.cur
-  local f = S.new_future(p)
-  local callee = launch(def, ctx, args, f)
-  f.callee = callee
-  -- An async of a function lives as long as the root caller does (spec 03 §6).
-  local root = p
-  while root.reply and root.reply.co and not root.reply.p.dead do root = root.reply.p end
-  f.root = root
-  local own = S.own(root)
-  if not own.calls then own.calls = {} end
-  own.calls[callee] = true
-  S.give_turn()
-  return f.handle
 end
 
 function future_methods:response() return future_of(self, "response").channel.h end

@@ -1,4 +1,4 @@
--- The guest modules that are the kernel's own face: process, funcs, ctx, payload, events (spec 03 §3, §6-8).
+-- The guest modules that are the kernel's own face: process, ctx, payload, events (spec 03 §3, §7-8).
 local S = ...
 local type, next, select, rawget, error, setmetatable = type, next, select, rawget, error, setmetatable
 local failure, bad_argument, copy = S.failure, S.bad_argument, S.copy
@@ -22,20 +22,23 @@ process.listen, process.unlisten = S.listen, S.unlisten
 
 -- The spawn variants: what they relate, and the permissions they ask for besides process.spawn.
 local VARIANTS = {
-  spawn = {},
+  spawn = { host = true },
   spawn_monitored = { monitor = true },
   spawn_linked = { link = true },
   spawn_linked_monitored = { monitor = true, link = true },
 }
 
+local permission = S.permission
+local SPAWN, HOST, EXEC = permission("process.spawn"), permission("process.host"), permission("process.exec")
+local SPAWN_MONITORED, SPAWN_LINKED = permission("process.spawn.monitored"), permission("process.spawn.linked")
+
+-- process.host is asked for by process.spawn and process.exec alone (spec 05 §11).
 local function refusal(relations, id, host)
-  if not S.permitted("process.spawn", id) then return "not allowed to spawn process: " .. id end
-  if not relations.monitor and not relations.link and not S.permitted("process.host", host) then
-    return "not allowed to spawn on host: " .. host
-  end
-  if relations.monitor and not S.permitted("process.spawn.monitored", id) then return "not allowed to spawn monitored process: " .. id end
-  if relations.link and not S.permitted("process.spawn.linked", id) then return "not allowed to spawn linked process: " .. id end
-  return nil
+  local err = S.denied(SPAWN, id)
+  if not err and relations.host then err = S.denied(HOST, host) end
+  if not err and relations.monitor then err = S.denied(SPAWN_MONITORED, id) end
+  if not err and relations.link then err = S.denied(SPAWN_LINKED, id) end
+  return err
 end
 
 local function spawn(name, relations, ctx, id, host, ...)
@@ -44,11 +47,8 @@ local function spawn(name, relations, ctx, id, host, ...)
   end
   text(id, 1, name)
   text(host, 2, name)
-  local cur = S.cur.ctx
-  if not cur.open then
-    local denied = refusal(relations, id, host)
-    if denied then return nil, failure("PermissionDenied", denied) end
-  end
+  local denied = refusal(relations, id, host)
+  if denied then return nil, denied end
   return S.spawn(id, host, ctx, pack(...), (relations.monitor or relations.link) and relations or nil)
 end
 
@@ -60,10 +60,8 @@ function process.exec(id, host, ...)
   if id == nil or host == nil then return nil, failure("Invalid", "exec requires at least id and host arguments") end
   text(id, 1, "exec")
   text(host, 2, "exec")
-  if not S.cur.ctx.open then
-    if not S.permitted("process.exec", id) then return nil, failure("PermissionDenied", "not allowed to exec process: " .. id) end
-    if not S.permitted("process.host", host) then return nil, failure("PermissionDenied", "not allowed to spawn on host: " .. host) end
-  end
+  local denied = S.denied(EXEC, id) or S.denied(HOST, host)
+  if denied then return nil, denied end
   local ns, entry = string.match(id, "^(.-):(.*)$")
   if not ns or ns == "" or entry == "" then return nil, failure("Invalid", "process id must be namespace:name") end
   local info, err = S.host(host)
@@ -85,13 +83,13 @@ local function ask(kind, here, pid, ...)
 end
 
 local function control(verb, perform)
+  local needed = permission("process." .. verb)
   return function(dest, ...)
     text(dest, 1, verb)
     local pid, err = S.resolve(dest)
     if not pid then return nil, S.make_error("Internal", verb .. " failed: " .. S.error_state(err).message, false) end
-    if not S.cur.ctx.open and not S.permitted("process." .. verb, pid) then
-      return nil, failure("PermissionDenied", "not allowed to " .. verb .. ": " .. dest)
-    end
+    err = S.denied(needed, pid, nil, dest)
+    if err then return nil, err end
     local ok, why = perform(pid, ...)
     if S.cur.killed then S.die() end
     if ok then
@@ -127,12 +125,12 @@ process.link = control("link", function(pid)
 end)
 
 local function undo(verb, table_name, kind, here)
+  local needed = permission("process." .. verb)
   return function(dest)
     text(dest, 1, verb)
     local pid = S.resolve(dest)
-    if not S.cur.ctx.open and not S.permitted("process." .. verb, pid or dest) then
-      return nil, failure("PermissionDenied", "not allowed to " .. verb .. ": " .. dest)
-    end
+    local denied = S.denied(needed, pid or dest, nil, dest)
+    if denied then return nil, denied end
     local mine = S.cur.relations
     if pid and mine then
       mine[table_name][pid] = nil
@@ -167,12 +165,16 @@ end
 -- Names
 
 local registry = { LOCAL = 0, EVENTUAL = 1, CONSISTENT = 2, STRONG = 3 }
-local SCOPE_ACTIONS = { [0] = "", [1] = ".eventual", [2] = ".consistent", [3] = ".strong" }
+local REGISTER, UNREGISTER = {}, {}   -- permissions by scope
+for level, scope in next, { [0] = "", [1] = ".eventual", [2] = ".consistent", [3] = ".strong" } do
+  REGISTER[level], UNREGISTER[level] = permission("process.registry.register" .. scope), permission("process.registry.unregister" .. scope)
+end
+local FOREIGN = permission("process.registry.foreign")
 local UNAVAILABLE = { [1] = "eventual registry not available", [2] = "global registry not available", [3] = "global registry not available" }
 
 local function scope_of(scope)
   if scope == nil then return 0 end
-  if type(scope) ~= "number" or not SCOPE_ACTIONS[S.int(scope)] then return nil, failure("Invalid", "scope must be one of the registry constants") end
+  if type(scope) ~= "number" or not REGISTER[S.int(scope)] then return nil, failure("Invalid", "scope must be one of the registry constants") end
   return S.int(scope)
 end
 
@@ -185,14 +187,8 @@ function registry.register(name, pid, scope)
   if not string.find(pid, "|", 1, true) then return nil, failure("Invalid", "invalid pid format: missing pipe") end
   local level, err = scope_of(scope)
   if not level then return nil, err end
-  if not S.cur.ctx.open then
-    if not S.permitted("process.registry.register" .. SCOPE_ACTIONS[level], name) then
-      return nil, failure("PermissionDenied", "not allowed to register: " .. name)
-    end
-    if pid ~= mine and not S.permitted("process.registry.foreign", pid) then
-      return nil, failure("PermissionDenied", "not allowed to register foreign process: " .. pid)
-    end
-  end
+  err = S.denied(REGISTER[level], name) or pid ~= mine and S.denied(FOREIGN, pid)
+  if err then return nil, err end
   if level > 0 then return nil, failure("Internal", UNAVAILABLE[level]) end
   return S.register_name(name, pid)
 end
@@ -205,10 +201,10 @@ end
 
 function registry.unregister(name, scope)
   text(name, 1, "unregister")
-  local level = scope_of(scope)
-  if not S.cur.ctx.open and not S.permitted("process.registry.unregister" .. (SCOPE_ACTIONS[level] or ""), name) then
-    return false, failure("PermissionDenied", "not allowed to unregister: " .. name)
-  end
+  local level, err = scope_of(scope)
+  if not level then return false, err end
+  err = S.denied(UNREGISTER[level], name)
+  if err then return false, err end
   if level ~= 0 then return false end
   return S.unregister_name(name)
 end
@@ -216,19 +212,7 @@ process.registry = S.library(registry)
 
 -- Contexts
 
-local function string_keys(t, name)
-  if type(t) ~= "table" or S.class_of(t) == "handle" then bad_argument(1, name, "table", t, 4) end
-  for k in S.raw_pairs(t) do
-    if type(k) ~= "string" then error("bad argument #1 to " .. name .. " (string keys expected)", 4) end
-  end
-end
-
-local function merged(ctx, values)
-  local all = {}
-  for k, v in next, ctx.values or {} do all[k] = v end
-  for k, v in S.raw_pairs(values) do all[k] = copy(v) end
-  return { identity = ctx.identity, values = all, open = ctx.open }
-end
+local string_keys = S.string_keys
 
 local SPAWNER = {}
 local spawner_methods = {}
@@ -240,12 +224,12 @@ local function spawner_of(v, name)
   if not s then bad_argument(1, name, "spawner", v, 4) end
   return s
 end
-local function context_allowed()
-  if not S.cur.ctx.open and not S.permitted("process.context", "context") then error("not allowed: process.context", 3) end
-end
-
-local function security_allowed()
-  if not S.cur.ctx.open and not S.permitted("process.security", "security") then error("not allowed: process.security", 3) end
+local CONTEXT, SECURITY, NETWORK = permission("process.context"), permission("process.security"), permission("network.select")
+local function context_allowed() S.require_permission(CONTEXT, nil, 3) end
+local function security_allowed() S.require_permission(SECURITY, nil, 3) end
+local function network_allowed(options)
+  local network = S.network_option(options)
+  if network then S.require_permission(NETWORK, network, 3) end
 end
 
 function process.with_context(values)
@@ -256,6 +240,7 @@ end
 function process.with_options(options)
   string_keys(options, "with_options")
   context_allowed()
+  network_allowed(options)
   return builder { values = {}, options = copy(options) }
 end
 function spawner_methods:with_context(values)
@@ -271,28 +256,31 @@ function spawner_methods:with_options(options)
   local s = spawner_of(self, "with_options")
   string_keys(options, "with_options")
   context_allowed()
+  network_allowed(options)
   local all = copy(s.options or {})
   for k, v in S.raw_pairs(options) do all[k] = copy(v) end
   return builder { values = s.values, options = all, actor = s.actor, scope = s.scope }
 end
 function spawner_methods:with_actor(actor)
   local s = spawner_of(self, "with_actor")
-  if not S.is_handle_of(actor, "security.Actor") then bad_argument(1, "with_actor", "Actor", actor) end
+  actor = S.actor_state(actor, "with_actor")
   security_allowed()
   return builder { values = s.values, options = s.options, actor = actor, scope = s.scope }
 end
 function spawner_methods:with_scope(scope)
   local s = spawner_of(self, "with_scope")
-  if not S.is_handle_of(scope, "security.Scope") then bad_argument(1, "with_scope", "Scope", scope) end
+  scope = S.scope_state(scope, "with_scope")
   security_allowed()
   return builder { values = s.values, options = s.options, actor = s.actor, scope = scope }
 end
-for name, relations in next, VARIANTS do
+for name, variant in next, VARIANTS do
+  local relations = { monitor = variant.monitor, link = variant.link }
   spawner_methods[name] = function(self, id, host, ...)
     local s = spawner_of(self, name)
     if id == nil or host == nil then error(name .. " requires at least id and host arguments", 2) end
-    local ctx = S.derive_context(merged(S.cur.ctx, s.values), s.actor, s.scope)
-    local pid, err = spawn(name, relations, ctx, id, host, ...)
+    local network = s.options and S.network_option(s.options)
+    if network then return nil, S.no_network(network) end
+    local pid, err = spawn(name, relations, S.builder_context(s), id, host, ...)
     if not pid and S.error_state(err).kind == "PermissionDenied" then error(S.error_state(err).message, 2) end
     return pid, err
   end
@@ -313,96 +301,6 @@ function payload.new(v)
   return p
 end
 S.base.payload = S.library(payload)
-
--- funcs ------------------------------------------------------------------------------------------------------------------
-
-local funcs = {}
-local EXECUTOR = {}
-local executor_methods = {}
-local executor_class = S.handle_class("funcs.Executor", executor_methods)
-
-local function function_id(id, name)
-  if type(id) ~= "string" then bad_argument(1, name, "string", id, 4) end
-  return id
-end
-
-function funcs.call(id, ...) return S.call(function_id(id, "call"), S.cur.ctx, pack(...)) end
-function funcs.async(id, ...) return S.async(function_id(id, "async"), S.cur.ctx, pack(...)) end
-function funcs.new() return setmetatable({ [EXECUTOR] = { values = {} } }, executor_class) end
-
-local function executor_of(v, name)
-  local e = type(v) == "table" and rawget(v, EXECUTOR) or nil
-  if not e then bad_argument(1, name, "executor", v, 4) end
-  return e
-end
-function executor_methods:with_context(values)
-  local e = executor_of(self, "with_context")
-  string_keys(values, "with_context")
-  if not S.cur.ctx.open and not S.permitted("funcs.context", "context") then
-    return nil, failure("PermissionDenied", "not allowed: funcs.context")
-  end
-  local all = copy(e.values)
-  for k, v in S.raw_pairs(values) do all[k] = copy(v) end
-  return setmetatable({ [EXECUTOR] = { values = all, options = e.options, actor = e.actor, scope = e.scope } }, executor_class)
-end
-
--- The identity of calls: permission failures are returned, wrong types raise (spec 03 §6).
-local function with_identity(name, class)
-  return function(self, handle)
-    local method = "with_" .. name
-    local e = executor_of(self, method)
-    if not S.is_handle_of(handle, "security." .. class) then bad_argument(1, method, class, handle) end
-    if not S.cur.ctx.open and not S.permitted("funcs.security", "security") then
-      return nil, failure("PermissionDenied", "not allowed: funcs.security")
-    end
-    local changed = { values = e.values, options = e.options, actor = e.actor, scope = e.scope }
-    changed[name] = handle
-    return setmetatable({ [EXECUTOR] = changed }, executor_class)
-  end
-end
-executor_methods.with_actor = with_identity("actor", "Actor")
-executor_methods.with_scope = with_identity("scope", "Scope")
-
-local function context_of(e) return S.derive_context(merged(S.cur.ctx, e.values), e.actor, e.scope) end
-
-function executor_methods:with_options(options)
-  local e = executor_of(self, "with_options")
-  string_keys(options, "with_options")
-  local changed = { values = e.values, options = copy(options), actor = e.actor, scope = e.scope }
-  return setmetatable({ [EXECUTOR] = changed }, executor_class)
-end
-
--- `timeout` of an executor: milliseconds or a duration text.
-local function limited(e, start)
-  local timeout = e.options and e.options.timeout
-  if type(timeout) == "string" then S.module("time") end        -- brings S.duration
-  local limit = timeout and (type(timeout) == "number" and S.int(timeout * 1000000) or S.duration and S.duration(timeout))
-  if not limit or limit <= 0 then return start() end
-  local t = S.task
-  local timer = S.call_later(S.cur, limit, function()
-    local callee = t.call
-    if callee then
-      S.wake(t, nil, S.make_error("Timeout", "function call timed out", true))
-      t.call = false
-      if not callee.queued_call then callee.reply = false end
-      S.kill(callee, S.canceled)
-    end
-  end)
-  local v, err = start()
-  S.stop_timer(timer)
-  return v, err
-end
-function executor_methods:call(id, ...)
-  local e = executor_of(self, "call")
-  local args = pack(...)
-  function_id(id, "call")
-  return limited(e, function() return S.call(id, context_of(e), args) end)
-end
-function executor_methods:async(id, ...)
-  local e = executor_of(self, "async")
-  return S.async(function_id(id, "async"), context_of(e), pack(...))
-end
-S.kernel_modules.funcs = funcs
 
 -- ctx --------------------------------------------------------------------------------------------------------------------
 

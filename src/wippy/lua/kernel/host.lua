@@ -1,4 +1,4 @@
--- What the host knows: clocks, text, permissions; and where logs and events for the outside go.
+-- What the host knows: clocks, text; and where logs and events for the outside go.
 local S = ...
 local type, next, error, pcall = type, next, error, pcall
 local encode, decode, request, prim, REPLY, LOG, EVENT = S.encode, S.decode, S.request, S.prim, S.REPLY, S.LOG, S.EVENT
@@ -22,14 +22,6 @@ function S.regex_matches(pattern, text)
 end
 -- What timers deliver; the time module replaces it by its Time object.
 function S.time_now() return S.unix_ns() end
-
--- Security ---------------------------------------------------------------------------------------------------------------
-
-function S.permitted(action, resource, attributes)
-  local p = S.cur
-  local ok, v = prim(S.prims.permitted, p.ctx.identity, action, resource, S.pid_of(p), encode(false, { n = 1, attributes }))
-  return ok and v == true
-end
 
 -- Logs, events ----------------------------------------------------------------------------------------------------------
 

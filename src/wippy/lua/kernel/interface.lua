@@ -38,21 +38,9 @@ interface.complete = S.complete_op
 
 -- Calls a function on behalf of the host. The answer comes as a REPLY request with this number.
 function interface.call(number, id, identity, values, args, request_number)
-  local def, err = S.definition(id)
-  if def and not def.pool and not def.call_host then def = nil end
-  if not def then
-    return S.reply_host(number, nil, err or failure("NotFound", "no handler registered for target"))
-  end
   local ctx = S.context(identity, values and decode(values) or false)
-  local reply = { host = number }
-  local list = args and decode_list(args) or { n = 0 }
-  local callee
-  if def.pool then
-    callee = S.begin_call(def, ctx, list, reply, request_number)
-  else
-    callee = S.start_process(def, def.call_host, ctx, list, nil)
-    callee.reply = reply
-  end
+  local callee, err = S.start_call(id, ctx, args and decode_list(args) or { n = 0 }, { host = number }, nil, request_number)
+  if not callee then return S.reply_host(number, nil, err) end
   S.host_calls[number] = callee
 end
 S.host_calls = setmetatable({}, { __mode = "v" })
@@ -136,7 +124,6 @@ function interface.publish(system, kind, path, data) S.publish(system, kind, pat
 function interface.bus_outside(on) S.bus_outside = on end
 function interface.invalidate(id) S.forget_definition(id) end
 function interface.invalidate_host(id) S.forget_host(id) end
-function interface.invalidate_identities() S.forget_identities() end
 function interface.lookup(name) return S.lookup_name(name) end
 function interface.recover() S.recover() end
 function interface.refuse(number) S.reply_host(number, nil, S.out_of_memory) end
@@ -164,6 +151,7 @@ function interface.run(now, seconds)
   S.fire_timers(now)
   if S.dying then S.bury() end
   local busy = S.work(seconds)
+  S.forget_identities()
   return busy, S.next_timer(), S.requests_waiting(), S.live
 end
 

@@ -185,6 +185,8 @@ local function check_topic(topic)
   return nil
 end
 
+local SEND = S.permission("process.send")
+
 local function send(dest, topic, ...)
   local n = select("#", ...)
   if not topics[topic] then
@@ -205,13 +207,15 @@ local function send(dest, topic, ...)
       if not pid then return nil, err end
       p = find_process(pid)
       if not p then
-        if cur.ctx.open or S.permitted("process.send", pid) then return S.send_away(pid, topic, n, ...) end
-        return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
+        err = S.denied(SEND, pid, nil, dest)
+        if err then return nil, err end
+        return S.send_away(pid, topic, n, ...)
       end
     end
   end
-  if not cur.ctx.open and not S.permitted("process.send", p.pid) then
-    return nil, failure("PermissionDenied", "not allowed to send: " .. dest)
+  if not cur.ctx.open then
+    local err = S.denied(SEND, p.pid, nil, dest)
+    if err then return nil, err end
   end
   local from = cur.pid or S.pid_of(cur)
   if n == 1 then

@@ -112,6 +112,7 @@ S.modules = modules
 
 -- Builds a module from its declaration: host functions, and what its Lua source adds or replaces.
 local function install(spec)
+  S.declare_permissions(spec.permissions)
   local module, classes = {}, {}
   for _, class in next, spec.classes do
     local methods, meta = install_class(class)

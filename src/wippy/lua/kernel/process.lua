@@ -112,6 +112,8 @@ function S.answer(to, v, e, attachment, body)
     to.call = false
   elseif to.future then
     S.complete_future(to, v, e)
+  elseif to.attempts then
+    S.attempt_ended(to, v, e, attachment, body)
   elseif to.host then
     S.reply_host(to.host, v, e, attachment, body)
   elseif to.reference then

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wippy.lua.modules.declare import Module
+from wippy.lua.modules import kernel_permissions as may
+from wippy.lua.modules.declare import Module, Permission
 
 
 class KernelModule(Module):
@@ -24,11 +25,12 @@ class KernelModule(Module):
         constants: dict[str, Any] | None = None,
         functions: Mapping[str, str] | None = None,
         handles: Mapping[str, Mapping[str, str]] | None = None,
+        permissions: Mapping[str, tuple[Permission, ...]] | None = None,
         is_global: bool = False,
     ) -> None:
         super().__init__(name, summary, classes=classes, constants=constants)
         self.is_global = is_global
-        self.in_lua(functions or {}, handles)
+        self.in_lua(functions or {}, handles, permissions)
 
 
 _SPAWNS = {
@@ -37,6 +39,14 @@ _SPAWNS = {
     "spawn_linked(id: string, host: string, ...any) -> string": "Starts a process linked both ways. (yields)",
     "spawn_linked_monitored(id: string, host: string, ...any) -> string": "Starts it linked and watched. (yields)",
 }
+
+_SPAWN_PERMISSIONS = {
+    "spawn": (may.SPAWN, may.HOST),
+    "spawn_monitored": (may.SPAWN, may.SPAWN_MONITORED),
+    "spawn_linked": (may.SPAWN, may.SPAWN_LINKED),
+    "spawn_linked_monitored": (may.SPAWN, may.SPAWN_MONITORED, may.SPAWN_LINKED),
+}
+_OPTIONS_PERMISSIONS = (may.PROCESS_CONTEXT, may.NETWORK.raising())
 
 PROCESS = KernelModule(
     "process",
@@ -84,7 +94,34 @@ PROCESS = KernelModule(
         "Spawner": {
             "with_context(values: table) -> Spawner": "Another spawner, with more context values.",
             "with_options(options: table) -> Spawner": "Another spawner, with more options.",
+            "with_actor(actor: Actor) -> Spawner": "Another spawner, whose processes act as an actor.",
+            "with_scope(scope: Scope) -> Spawner": "Another spawner, whose processes act within a scope.",
             **_SPAWNS,
+        },
+    },
+    permissions={
+        "send": (may.SEND,),
+        **_SPAWN_PERMISSIONS,
+        "exec": (may.EXEC, may.HOST),
+        "cancel": (may.CANCEL,),
+        "terminate": (may.TERMINATE,),
+        "monitor": (may.MONITOR,),
+        "unmonitor": (may.UNMONITOR,),
+        "link": (may.LINK,),
+        "unlink": (may.UNLINK,),
+        "with_context": (may.PROCESS_CONTEXT,),
+        "with_options": _OPTIONS_PERMISSIONS,
+        "registry.register": (*may.REGISTER, may.FOREIGN),
+        "registry.unregister": may.UNREGISTER,
+        "Spawner.with_context": (may.PROCESS_CONTEXT, may.PROCESS_SECURITY),
+        "Spawner.with_options": _OPTIONS_PERMISSIONS,
+        "Spawner.with_actor": (may.PROCESS_SECURITY,),
+        "Spawner.with_scope": (may.PROCESS_SECURITY,),
+        "Spawner.spawn": (may.SPAWN.raising(),),
+        **{
+            f"Spawner.{name}": tuple(permission.raising() for permission in asked)
+            for name, asked in _SPAWN_PERMISSIONS.items()
+            if name != "spawn"
         },
     },
 )
@@ -139,7 +176,10 @@ FUNCS = KernelModule(
     handles={
         "Executor": {
             "with_context(values: table) -> Executor": "Another executor, with more context values.",
-            "with_options(options: table) -> Executor": "Another executor, with these options.",
+            "with_options(options: table) -> Executor": "Another executor, with these options: `retry`, `timeout`, "
+            "`network`.",
+            "with_actor(actor: Actor) -> Executor": "Another executor, whose callees act as an actor.",
+            "with_scope(scope: Scope) -> Executor": "Another executor, whose callees act within a scope.",
             "call(id: string, ...any) -> any": "As `funcs.call`. (yields)",
             "async(id: string, ...any) -> Future": "As `funcs.async`.",
         },
@@ -152,6 +192,16 @@ FUNCS = KernelModule(
             "error() -> any": "The error and true, or nil and false.",
             "cancel() -> boolean": "Gives up the call.",
         },
+    },
+    permissions={
+        "call": (may.CALL,),
+        "async": (may.CALL,),
+        "Executor.with_context": (may.CALL_CONTEXT,),
+        "Executor.with_actor": (may.CALL_SECURITY,),
+        "Executor.with_scope": (may.CALL_SECURITY,),
+        "Executor.with_options": (may.NETWORK,),
+        "Executor.call": (may.CALL,),
+        "Executor.async": (may.CALL,),
     },
 )
 
@@ -206,6 +256,7 @@ EVENTS = KernelModule(
             "close() -> boolean": "Ends it.",
         },
     },
+    permissions={"send": (may.EVENT_SEND,), "subscribe": (may.EVENT_SUBSCRIBE,)},
 )
 
 ERRORS = KernelModule(

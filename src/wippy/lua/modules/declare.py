@@ -14,12 +14,16 @@ suspended until it is done. An `Error` that the function raises is what the gues
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
+from wippy.core.errors import PERMISSION_DENIED, Error
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+_FIELD = re.compile(r"\{(\w+)\}")
 
 SCALARS = frozenset({"string", "bytes", "number", "integer", "boolean"})
 
@@ -50,16 +54,37 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The check made before the function runs: `action` on the argument named `resource` ("" for the empty resource).
+    """One check (spec 05 §11): may the caller do `action` on a resource?
 
-    `denial` is the message, with `{resource}`; `kind` its error kind; `raises` whether the guest sees it raised.
+    `resource` names the argument that is the resource; a resource that is always the same is `fixed` ("" unless said
+    otherwise). `attributes` are what policies find in `meta` besides. A denial is an error of `kind` with the text
+    `denial`, in which `{resource}` and `{key}` stand for the resource and the attribute `key`; `raises`: the guest sees
+    it raised; `filters`: what is denied is left out of the result instead.
     """
 
     action: str
     resource: str = ""
-    denial: str = "not allowed: {action}"
-    kind: str = "PermissionDenied"
+    denial: str = "not allowed: {resource}"
+    kind: str = PERMISSION_DENIED
     raises: bool = False
+    filters: bool = False
+    fixed: str = ""
+    attributes: tuple[str, ...] = ()
+
+    def refusal(self, resource: str, attributes: Mapping[str, Any]) -> Exception:
+        """What a function raises when the check fails."""
+        shown = {**attributes, "resource": resource}
+        text = _FIELD.sub(lambda field: str(shown.get(field[1], "")), self.denial)
+        error = Error(self.kind, text)
+        return Raised(error) if self.raises else error
+
+    def raising(self) -> Permission:
+        """The same check where its denial is raised."""
+        return replace(self, raises=True)
+
+    def filtering(self) -> Permission:
+        """The same check where what is denied is left out."""
+        return replace(self, filters=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +96,22 @@ class Function:
     private: bool
     permission: Permission | None
     summary: str
+    asks: tuple[Permission, ...] = ()
+    """Checked by the function itself."""
     in_lua: bool = False
     """Implemented by the module's Lua source or the kernel: declared for reference and linter, not bound."""
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """Everything that may be denied to its caller."""
+        return ((self.permission,) if self.permission else ()) + self.asks
 
     @property
     def scalar(self) -> bool:
         """Whether arguments and result cross as they are, without encoding."""
         kinds = [p.type for p in self.signature.params] + [self.signature.returns]
         plain = all(kind in SCALARS for kind in kinds) and not self.signature.variadic
-        return plain and not self.yields and not self.caller and self.permission is None
+        return plain and not self.yields and not self.caller and not self.permissions
 
 
 @dataclass(slots=True)
@@ -101,10 +133,11 @@ class HandleClass:
         yields: bool = False,
         caller: bool = False,
         permission: Permission | None = None,
+        asks: tuple[Permission, ...] = (),
     ) -> Callable[[F], F]:
         def declare(call: F) -> F:
             parsed = parse_signature(signature)
-            self.methods[parsed.name] = Function(parsed, call, yields, caller, False, permission, _summary(call))
+            self.methods[parsed.name] = Function(parsed, call, yields, caller, False, permission, _summary(call), asks)
             return call
 
         return declare
@@ -138,16 +171,20 @@ class Module:
         caller: bool = False,
         private: bool = False,
         permission: Permission | None = None,
+        asks: tuple[Permission, ...] = (),
     ) -> Callable[[F], F]:
         """Declares a function. Its name may be dotted (`as.int`): a member of a nested table.
 
         `caller=True`: the implementation receives the `Caller` first. `private=True`: only the module's own Lua source
-        sees it.
+        sees it. `permission` is checked before the function runs, `asks` are those it checks itself through
+        `Caller.require` or `Caller.allowed`.
         """
 
         def declare(call: F) -> F:
-            parsed = parse_signature(signature)
-            self.functions[parsed.name] = Function(parsed, call, yields, caller, private, permission, _summary(call))
+            parsed, summary = parse_signature(signature), _summary(call)
+            if parsed.name in self.functions:
+                raise ValueError(f"{self.name}.{parsed.name} is declared twice")
+            self.functions[parsed.name] = Function(parsed, call, yields, caller, private, permission, summary, asks)
             return call
 
         return declare
@@ -158,27 +195,49 @@ class Module:
         self.handles[name] = declared
         return declared
 
-    def in_lua(self, functions: Mapping[str, str], handles: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def in_lua(
+        self,
+        functions: Mapping[str, str],
+        handles: Mapping[str, Mapping[str, str]] | None = None,
+        permissions: Mapping[str, tuple[Permission, ...]] | None = None,
+    ) -> None:
         """Declares what the module's Lua source, or the kernel, implements: signatures with their summaries.
 
-        A summary that ends with `(yields)` marks a function that suspends.
+        A summary that ends with `(yields)` marks a function that suspends. `permissions`: what a function (`get`) or a
+        method (`Store.get`) checks, with `S.denied` or through a private function of the host.
         """
+        asked = dict(permissions or {})
         for signature, summary in functions.items():
-            declared = _implemented_in_lua(signature, summary)
+            declared = _implemented_in_lua(signature, summary, "", asked)
             if declared.signature.name in self.functions:
                 raise ValueError(f"{self.name}.{declared.signature.name} is declared twice")
             self.functions[declared.signature.name] = declared
         for name, methods in (handles or {}).items():
             handle = self.handles.get(name) or self.handle(name)
             for signature, summary in methods.items():
-                declared = _implemented_in_lua(signature, summary)
+                declared = _implemented_in_lua(signature, summary, f"{name}.", asked)
                 handle.methods[declared.signature.name] = declared
+        if asked:
+            raise ValueError(f"{self.name}: permissions of unknown functions: {', '.join(asked)}")
+
+    def public(self) -> Iterator[tuple[str, Function]]:
+        """What guests can call, by name: functions as `get`, methods as `Store.get`."""
+        yield from ((name, f) for name, f in self.functions.items() if not f.private)
+        for handle, declared in self.handles.items():
+            yield from ((f"{handle}.{name}", f) for name, f in declared.methods.items())
+
+    def permissions(self) -> tuple[Permission, ...]:
+        """All checks of the module, once each."""
+        methods = [f for handle in self.handles.values() for f in handle.methods.values()]
+        return tuple(dict.fromkeys(p for f in [*self.functions.values(), *methods] for p in f.permissions))
 
 
-def _implemented_in_lua(text: str, summary: str) -> Function:
+def _implemented_in_lua(text: str, summary: str, prefix: str, asked: dict[str, tuple[Permission, ...]]) -> Function:
     yields = summary.endswith("(yields)")
     plain = summary.removesuffix("(yields)").rstrip()
-    return Function(parse_signature(text), _never_called, yields, False, False, None, plain, in_lua=True)
+    parsed = parse_signature(text)
+    asks = asked.pop(prefix + parsed.name, ())
+    return Function(parsed, _never_called, yields, False, False, None, plain, asks, in_lua=True)
 
 
 def _never_called(*_: Any) -> NoReturn:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from wippy.core.errors import INTERNAL, INVALID, NOT_FOUND, Error, denied, invalid, not_found
+from wippy.core.errors import INTERNAL, INVALID, NOT_FOUND, Error, invalid, not_found
 from wippy.core.ids import EntryId
 from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import Module, Permission
@@ -23,7 +23,8 @@ from wippy.registry.registry import Registry
 from wippy.registry.state import State
 
 ACCESS = Permission("registry.get", "id", "not allowed to access entry: {resource}")
-APPLY_VERSION = Permission("registry.apply_version", "", "not allowed to apply registry version")
+APPLY = Permission("registry.apply", denial="not allowed to apply registry changes")
+APPLY_VERSION = Permission("registry.apply_version", denial="not allowed to apply registry version")
 
 
 class Node(Protocol):
@@ -65,7 +66,7 @@ def module(node: Node) -> Module:
     _declare_reading(registry, node)
     _declare_snapshots(registry, node)
     _declare_versions(registry, node)
-    registry.in_lua(_IN_LUA, _HANDLES_IN_LUA)
+    registry.in_lua(_IN_LUA, _HANDLES_IN_LUA, _PERMISSIONS)
     return registry
 
 
@@ -75,7 +76,7 @@ def _declare_reading(registry: Module, node: Node) -> None:
         """A copy of an entry. Errors: PermissionDenied (looked at first), NotFound."""
         return _found(node.registry.state, entry_id)
 
-    @registry.function("find(filter: table) -> {Entry}", caller=True)
+    @registry.function("find(filter: table) -> {Entry}", caller=True, asks=(ACCESS.filtering(),))
     def find(caller: Caller, query: Any) -> list[dict[str, Any]]:
         """The entries that meet every condition and that the caller may see (spec 01 §14)."""
         return _visible(caller, node.registry.find(_query(query)))
@@ -152,10 +153,8 @@ def _declare_versions(registry: Module, node: Node) -> None:
             raise e.within("apply version") from None
         return True
 
-    @registry.function("apply(ops: any) -> table", yields=True, caller=True, private=True)
-    async def apply(caller: Caller, ops: list[dict[str, Any]]) -> dict[str, Any]:
-        if not caller.allowed("registry.apply", ""):
-            raise denied("not allowed to apply registry changes")
+    @registry.function("apply(ops: any) -> table", yields=True, permission=APPLY, private=True)
+    async def apply(ops: list[dict[str, Any]]) -> dict[str, Any]:
         try:
             changes = ChangeSet(_operation(op["kind"], op["entry"]) for op in ops)
             return _version(await node.registry.apply(changes))
@@ -189,7 +188,7 @@ def _found(state: State, entry_id: str) -> dict[str, Any]:
 
 
 def _visible(caller: Caller, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    return [_shown(entry) for entry in entries if caller.allowed("registry.get", str(entry.id))]
+    return [_shown(entry) for entry in entries if caller.allowed(ACCESS, str(entry.id))]
 
 
 def _version(version: Version) -> dict[str, Any]:
@@ -314,4 +313,12 @@ _HANDLES_IN_LUA = {
         "get_version(id: number) -> Version": "A version.",
         "snapshot_at(version: Version) -> Snapshot": "The state at a version.",
     },
+}
+_PERMISSIONS = {
+    "apply_version": (APPLY_VERSION,),
+    "Snapshot.entries": (ACCESS.filtering(),),
+    "Snapshot.get": (ACCESS,),
+    "Snapshot.namespace": (ACCESS.filtering(),),
+    "Snapshot.find": (ACCESS.filtering(),),
+    "Changes.apply": (APPLY,),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from wippy.compute.lifecycle import Lifecycle
-from wippy.compute.process_service import service_identity
+from wippy.compute.service_identity import ServiceIdentity
 from wippy.core.config import Duration, Ref
 from wippy.core.errors import already_exists, conflict, internal, invalid, not_found
 from wippy.registry.entry import Entry
@@ -91,7 +91,7 @@ class ServiceHandler(HttpHandler):
         if min(config.timeouts.read, config.timeouts.write, config.timeouts.idle) < 0:
             raise invalid('field "timeouts": must not be negative')
         name = str(entry.id)
-        service = HttpService(self._node, name, config.addr, service_identity(self._node, config.lifecycle))
+        service = HttpService(self._node, name, config.addr, ServiceIdentity(self._node, config.lifecycle.security))
         self._node.resources[name] = service
         self._node.supervisor.add(name, service, config.lifecycle)
 

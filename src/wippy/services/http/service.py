@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from wippy.compute.service_identity import ServiceIdentity
 from wippy.core.errors import CANCELED, Error
 from wippy.services.http.exchange import Exchange
 from wippy.services.http.routing import Match, Route, RoutingTable, join, parse_pattern
@@ -46,7 +47,7 @@ class Router:
 class HttpService:
     """One server: its routers, and the function calls it makes."""
 
-    def __init__(self, node: Node, entry_id: str, addr: str, identity: int) -> None:
+    def __init__(self, node: Node, entry_id: str, addr: str, identity: ServiceIdentity) -> None:
         self._node = node
         self.id = entry_id
         self.addr = addr
@@ -83,6 +84,7 @@ class HttpService:
     # Serving ----------------------------------------
 
     async def start(self) -> str:
+        self._identity.acquire()
         self._listener = HttpListener(self.addr, self._application)
         await self._listener.start()
         log.info("listening", extra={"fields": {"service": self.id, "addr": self.addr}})
@@ -94,6 +96,7 @@ class HttpService:
         if self._listener is not None:
             await self._listener.stop()
             self._listener = None
+        self._identity.release()
         self._stopping = False
 
     async def _application(self, scope: Any, protocol: Any) -> None:
@@ -115,7 +118,7 @@ class HttpService:
     async def _call(self, exchange: Exchange, endpoint: Endpoint) -> None:
         exchanges = exchanges_of(self._node)
         number = exchanges.add(exchange)
-        call = self._node.call(endpoint.function, identity=self._identity, request=number)
+        call = self._node.call(endpoint.function, identity=self._identity.number, request=number)
         watch = self._node.loop.call_later(WATCH_AFTER, self._watch, exchange, call)
         attachment: bytes | None = None
         error: Error | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -90,16 +92,15 @@ class Condition:
         config = self._config
         value = request.field(config.field)
         expected = request.field(config.value_from) if config.value_from else config.value
-        if config.operator == "exists":
-            return (value is not None) == bool(expected)
-        if config.operator == "nexists":
-            return (value is not None) != bool(expected)
+        if config.operator in ("exists", "nexists"):
+            return _present(value, expected) == (config.operator == "exists")
         if value is None:
             return False
         if config.operator in ("matches", "nmatches"):
             if self._pattern is None:
                 raise ConditionError("a pattern must be given as value")
-            found = self._pattern.search(text_of(value)) is not None
+            text = text_of(value).encode("utf-8", "replace").decode()
+            found = self._pattern.search(text) is not None
             return found == (config.operator == "matches")
         return COMPARE[config.operator](value, expected)
 
@@ -114,23 +115,35 @@ def _compiled(pattern: str) -> Any:
         raise invalid(f'condition: invalid pattern "{pattern}": {e}') from None
 
 
+def _present(value: Any, expected: Any) -> bool:
+    if not isinstance(expected, bool):
+        raise ConditionError("exists needs true or false")
+    return (value is not None) is expected
+
+
 def text_of(value: Any) -> str:
+    """Numbers in plain decimal, booleans as in JSON."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float) and math.isfinite(value):
+        return format(Decimal(repr(value)).normalize(), "f")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     return str(value)
 
 
-def _number(value: Any) -> float | None:
-    """Numbers and numeric texts."""
+_NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def _number(value: Any) -> int | float | None:
+    """Numbers and numeric texts; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number
+    if isinstance(value, str):
+        if not _NUMERIC.fullmatch(value):
+            return None
+        value = float(value) if len(value) > 18 or not value.lstrip("+-").isdigit() else int(value)
+    return None if math.isnan(value) else value
 
 
 def equal(a: Any, b: Any) -> bool:

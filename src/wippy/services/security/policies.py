@@ -1,9 +1,12 @@
-"""Policies, groups and scopes (spec 05 §9.1-9.4)."""
+"""Policies, groups and scopes (spec 05 §9.1-9.4).
+
+Every policy that was ever registered has a number: scopes that were built with it keep it, also when it is replaced.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wippy.compute.identity import Actor, Verdict
@@ -30,6 +33,7 @@ class Policy:
     resources: tuple[str, ...]
     effect: Verdict
     applies: Applies = lambda request: True
+    number: int = 0
 
     def evaluate(self, actor: Actor, action: str, resource: str, meta: dict[str, Any]) -> Verdict:
         """Its effect when everything matches, else `undefined`."""
@@ -53,10 +57,17 @@ def all_hold(conditions: tuple[Condition, ...]) -> Applies:
 class PolicyScope:
     """An immutable set of policies by id: any deny wins, then any allow, else undefined."""
 
-    __slots__ = ("policies",)
+    __slots__ = ("_key", "policies")
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
         self.policies = {policy.id: policy for policy in policies}
+        self._key = frozenset(self.policies.values())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PolicyScope) and other._key == self._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     def evaluate(self, actor: Actor, action: str, resource: str, meta: dict[str, Any]) -> Verdict:
         verdict: Verdict = "undefined"
@@ -68,23 +79,20 @@ class PolicyScope:
                 verdict = "allow"
         return verdict
 
-    def including(self, policy: Policy) -> PolicyScope:
-        return PolicyScope([*self.policies.values(), policy])
 
-    def excluding(self, policy_id: str) -> PolicyScope:
-        return PolicyScope(p for p in self.policies.values() if p.id != policy_id)
-
-
-@dataclass(slots=True)
 class PolicyStore:
     """The policies of a node and the groups they name."""
 
-    policies: dict[str, Policy] = field(default_factory=dict)
-    groups: dict[str, set[str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.policies: dict[str, Policy] = {}
+        self.groups: dict[str, set[str]] = {}
+        self._numbered: list[Policy] = []
 
     def put(self, policy: Policy, groups: Iterable[str]) -> None:
         self.remove(policy.id)
-        self.policies[policy.id] = policy
+        numbered = replace(policy, number=len(self._numbered) + 1)
+        self._numbered.append(numbered)
+        self.policies[policy.id] = numbered
         for group in groups:
             self.groups.setdefault(group, set()).add(policy.id)
 
@@ -94,6 +102,14 @@ class PolicyStore:
             self.groups[group].discard(policy_id)
             if not self.groups[group]:
                 del self.groups[group]
+
+    def numbered(self, number: int) -> Policy:
+        """A policy as it once was registered."""
+        return self._numbered[number - 1]
+
+    def scope_of(self, numbers: Sequence[int]) -> PolicyScope:
+        """The scope of policies by number."""
+        return PolicyScope(map(self.numbered, numbers))
 
     def group(self, group_id: str) -> PolicyScope | None:
         """All policies of a group; None when no policy names it."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wippy.core.errors import PERMISSION_DENIED, Error, invalid, not_found
+from wippy.core.errors import invalid, not_found
 from wippy.lua.bindings import Caller
-from wippy.lua.modules.declare import Module, Raised
+from wippy.lua.modules.declare import Module, Permission
 from wippy.services.store.base import Condition, Page, Record, Store, normalised
 
 if TYPE_CHECKING:
@@ -30,6 +30,20 @@ CONSTANTS = {
 }
 
 
+OPEN = Permission("store.get", "id", "not allowed to access store: {resource}", raises=True)
+INFO = Permission("store.info", "id", "not allowed to access store info: {resource}")
+LIST = Permission("store.key.list", "id", "not allowed to list keys: {prefix}", attributes=("prefix",))
+
+
+def _of_key(action: str, verb: str) -> Permission:
+    return Permission(f"store.key.{action}", "id", f"not allowed to {verb} key: {{key}}", attributes=("key",))
+
+
+READ, WRITE, DELETE, CHECK = (
+    _of_key("get", "read"), _of_key("set", "write"), _of_key("delete", "delete"), _of_key("has", "check"),
+)  # fmt: skip
+
+
 def module(node: Node) -> Module:
     store = Module(
         "store",
@@ -38,7 +52,7 @@ def module(node: Node) -> Module:
         source=Path(__file__).with_name("store.lua"),
         constants=CONSTANTS,
     )
-    store.in_lua({}, _HANDLES_IN_LUA)
+    store.in_lua({}, _HANDLES_IN_LUA, _PERMISSIONS)
 
     def find(entry_id: str) -> Store:
         found = node.resources.get(entry_id)
@@ -48,44 +62,42 @@ def module(node: Node) -> Module:
             raise invalid(f"not a store: {entry_id}")
         return found
 
-    @store.function("get(id: string) -> Store", caller=True)
+    @store.function("get(id: string) -> Store", caller=True, asks=(OPEN,))
     def open_store(caller: Caller, entry_id: str) -> bool:
         """The store of an entry. Invalid for `""` and for an entry that is no store, NotFound for an unknown one; a
         denial of `store.get` on the id is raised."""
         if not entry_id:
             raise invalid("resource id is required")
-        if not caller.allowed("store.get", entry_id):
-            raise Raised(Error(PERMISSION_DENIED, f"not allowed to access store: {entry_id}"))
+        caller.require(OPEN, entry_id)
         find(entry_id)
         return True
 
     @store.function("info(id: string) -> table", caller=True, private=True)
     def info(caller: Caller, entry_id: str) -> dict[str, Any]:
         """What the store can do."""
-        if not caller.allowed("store.info", entry_id):
-            raise Error(PERMISSION_DENIED, f"not allowed to access store info: {entry_id}")
+        caller.require(INFO, entry_id)
         return {"id": entry_id, **msgspec.to_builtins(find(entry_id).capabilities)}
 
     @store.function("value(id: string, key: string) -> any", yields=True, caller=True, private=True)
     async def value(caller: Caller, entry_id: str, key: str) -> Any:
-        key = _key(caller, "get", entry_id, key, raises=True)
+        key = _key(caller, READ.raising(), entry_id, key)
         return (await find(entry_id).get(key)).value
 
     @store.function("entry(id: string, key: string) -> table", yields=True, caller=True, private=True)
     async def entry(caller: Caller, entry_id: str, key: str) -> dict[str, Any]:
-        key = _key(caller, "get", entry_id, key)
+        key = _key(caller, READ, entry_id, key)
         return _entry(await find(entry_id).get(key))
 
     @store.function("has(id: string, key: string) -> boolean", yields=True, caller=True, private=True)
     async def has(caller: Caller, entry_id: str, key: str) -> bool:
-        key = _key(caller, "has", entry_id, key, raises=True)
+        key = _key(caller, CHECK.raising(), entry_id, key)
         return await find(entry_id).has(key)
 
     @store.function(
         "set(id: string, key: string, value: any, ttl: number?) -> boolean", yields=True, caller=True, private=True
     )
     async def set_value(caller: Caller, entry_id: str, key: str, value: Any, ttl: float | None) -> bool:
-        key = _key(caller, "set", entry_id, key, raises=True)
+        key = _key(caller, WRITE.raising(), entry_id, key)
         if value is None:
             raise invalid("value is required")
         await find(entry_id).put(key, value, _ttl(ttl))
@@ -96,7 +108,7 @@ def module(node: Node) -> Module:
     )
     async def put(caller: Caller, entry_id: str, key: str, value: Any, opts: Any) -> dict[str, Any]:
         ttl, condition = _put_options(opts)
-        key = _key(caller, "set", entry_id, key)
+        key = _key(caller, WRITE, entry_id, key)
         if value is None:
             raise invalid("value is required")
         found = find(entry_id)
@@ -106,28 +118,22 @@ def module(node: Node) -> Module:
 
     @store.function("delete(id: string, key: string) -> boolean", yields=True, caller=True, private=True)
     async def delete(caller: Caller, entry_id: str, key: str) -> bool:
-        key = _key(caller, "delete", entry_id, key, raises=True)
+        key = _key(caller, DELETE.raising(), entry_id, key)
         return await find(entry_id).delete(key)
 
     @store.function("list(id: string, opts: any) -> table", yields=True, caller=True, private=True)
     async def list_entries(caller: Caller, entry_id: str, opts: Any) -> dict[str, Any]:
         prefix, after, limit = _list_options(opts)
-        if not caller.allowed("store.key.list", entry_id, {"prefix": prefix}):
-            raise Error(PERMISSION_DENIED, f"not allowed to list keys: {prefix}")
+        caller.require(LIST, entry_id, {"prefix": prefix})
         return _page(await find(entry_id).list(prefix, after, limit))
 
     return store
 
 
-_VERBS = {"get": "read", "set": "write", "has": "check", "delete": "delete"}
-
-
-def _key(caller: Caller, verb: str, entry_id: str, key: str, *, raises: bool = False) -> str:
+def _key(caller: Caller, permission: Permission, entry_id: str, key: str) -> str:
     """The normalised key, once the caller may use it."""
     key = normalised(key)
-    if not caller.allowed(f"store.key.{verb}", entry_id, {"key": key}):
-        denial = Error(PERMISSION_DENIED, f"not allowed to {_VERBS[verb]} key: {key}")
-        raise Raised(denial) if raises else denial
+    caller.require(permission, entry_id, {"key": key})
     return key
 
 
@@ -201,4 +207,14 @@ _HANDLES_IN_LUA = {
         "info() -> table": "What kind of store it is.",
         "release() -> boolean": "Gives it back.",
     }
+}
+_PERMISSIONS = {
+    "Store.get": (READ.raising(),),
+    "Store.entry": (READ,),
+    "Store.has": (CHECK.raising(),),
+    "Store.set": (WRITE.raising(),),
+    "Store.put": (WRITE,),
+    "Store.delete": (DELETE.raising(),),
+    "Store.list": (LIST,),
+    "Store.info": (INFO,),
 }
