@@ -48,7 +48,7 @@ class CodeStore:
     """All Lua entries of a node. Changing one tells the shards which definitions to forget."""
 
     def __init__(
-        self, known_module: Callable[[str], bool], invalidate: Callable[[str], None], cache: ChunkCache
+        self, known_module: Callable[[str], bool], invalidate: Callable[[str, str], None], cache: ChunkCache
     ) -> None:
         self._units: dict[str, Unit] = {}
         self._known_module = known_module
@@ -94,7 +94,7 @@ class CodeStore:
         if users:
             raise conflict(f"cannot remove node {entry_id}: imported by {', '.join(users)}")
         self._units.pop(entry_id, None)
-        self._invalidate(entry_id)
+        self._invalidate(entry_id, entry_id)
 
     def _check(self, unit: Unit) -> None:
         for alias, target in unit.imports.items():
@@ -104,7 +104,7 @@ class CodeStore:
 
     def _forget(self, entry_id: str) -> None:
         for user in self._users(entry_id):
-            self._invalidate(user)
+            self._invalidate(user, entry_id)
 
     def _users(self, entry_id: str) -> Iterator[str]:
         """The entry and everything that imports it, directly or not."""

@@ -174,8 +174,8 @@ class Node:
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool:
         return self.identities.permitted(identity, action, resource, attributes)
 
-    def _invalidate(self, entry_id: str) -> None:
-        self._everywhere("invalidate", entry_id.encode())
+    def _invalidate(self, entry_id: str, source: str) -> None:
+        self._everywhere("invalidate", entry_id.encode(), source.encode())
 
     def forget_entries(self, entry_ids: Iterable[str]) -> None:
         """Shards look these entries up anew (`S.entry_cache`)."""
@@ -242,10 +242,9 @@ class Node:
         pending.on_start = on_start
         self._pending[number] = pending
         context = encode(values) if values else None
-        self.post(
-            shard, "spawn", number, process_id.encode(), host_id.encode(), identity, context, encode_list(args), True,
-            None, False, False, on_start is not None,
-        )  # fmt: skip
+        held = on_start is not None
+        body = encode_list(args)
+        self.post(shard, "spawn", number, process_id.encode(), host_id.encode(), identity, context, body, True, held)
         pid, _ = await pending.result
         return pid, exited
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 import lupa.lua55 as lua55
 
 from wippy.core.clock import Clock
+from wippy.lua import payloads
 from wippy.lua.bindings import Bindings, declared_permissions, failure
 from wippy.lua.modules.kernel_permissions import KERNEL_PERMISSIONS
 from wippy.lua.wire import decode, encode
@@ -30,9 +31,9 @@ log = logging.getLogger("wippy.lua")
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
     "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns", "tables",
-    "scheduler", "coroutines", "channel", "mailbox", "process", "relations", "functions", "timers", "memory", "bus",
-    "types", "type_values", "modules", "definitions", "contexts", "retry", "calls", "spawning", "signals", "guest",
-    "funcs", "os", "interface",
+    "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions", "timers", "memory",
+    "bus", "types", "type_values", "modules", "definitions", "contexts", "retry", "calls", "spawning", "signals",
+    "spawner", "upgrade", "guest", "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -130,6 +131,8 @@ class Shard:
             "monotonic": host.clock.monotonic,
             "text": _mapped_text,
             "regex": _regex_matches,
+            "msgpack_pack": payloads.pack,
+            "msgpack_unpack": payloads.unpack,
         }
         return {name: bindings.add_primitive(_answering(call)) for name, call in calls.items()}
 

@@ -71,7 +71,7 @@ def test_calls_waiting_for_a_changed_function_are_served(driver: Driver) -> None
         return out"""
     pid = driver.start(driver.define(body), f)
     driver.until(lambda: "waiting" in driver.printed())
-    driver.shard.post("invalidate", f.encode())
+    driver.shard.post("invalidate", f.encode(), f.encode())
     driver.until(lambda: pid in driver.exits)
     assert driver.exits[pid] == ([1, 2, 3], None)
 

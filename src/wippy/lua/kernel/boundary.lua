@@ -90,8 +90,8 @@ function S.complete_op(number, ok, body)
   ops[number] = nil
 end
 
--- What the host keeps for a process is released with it: operations are cancelled, handles closed.
-function S.release_host(p, own)
+-- What the host keeps for a process's code is released with it: operations are cancelled, handles closed.
+function S.release_operations(p, own)
   for number in next, own.ops or {} do
     ops[number] = nil
     request(CANCEL_OP, number, false, false)
@@ -101,6 +101,10 @@ function S.release_host(p, own)
     request(RELEASE, p.n, false, false)
     own.handles = nil
   end
+end
+
+-- Tells the host the outcome, when it has asked for it.
+function S.report_end(p, own)
   if own.watched then
     request(EXITED, p.n, not p.xe and own.body or S.encode_outcome(p.xv, p.xe), p.pid)
     own.watched = nil

@@ -26,9 +26,7 @@ S.call_target = target
 
 function S.launch(def, ctx, args, reply, request)
   if def.pool then return S.begin_call(def, ctx, args, reply, request) end
-  local p = S.start_process(def, def.call_host, ctx, args, nil)
-  p.reply = reply
-  return p
+  return S.run_process(def.id, def.call_host, ctx, args, reply)
 end
 
 -- The network that options select; no path falls back to a direct connection (spec 05 §12).

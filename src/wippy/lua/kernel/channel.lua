@@ -48,7 +48,7 @@ S.push, S.pop, S.new_queue = push, pop, new_queue
 local function more_of(c)
   local more = c.more
   if not more then
-    more = { wq = new_queue(), sq = new_queue(), case = false, stale = 0, stale_senders = 0 }
+    more = { wq = new_queue(), sq = new_queue(), case = false, stale = 0, stale_senders = 0, unwrap = false }
     c.more = more
   end
   return more
@@ -191,6 +191,8 @@ local function take(c, waiting)
   end
   if c.first <= c.last then
     local v = pop(c)
+    local unwrap = c.more and c.more.unwrap
+    if unwrap then v = unwrap(v) end
     local s = take_sender(c)
     if s then push(c, s.value) end
     return true, v, true
@@ -200,6 +202,9 @@ local function take(c, waiting)
   if c.closed then return true, nil, false end
   return false
 end
+
+-- Values that the kernel keeps in `c` are handed out as what `unwrap` makes of them.
+function S.unwrap_values(c, unwrap) more_of(c).unwrap = unwrap end
 
 -- From the kernel: never blocks; beyond the capacity the value is dropped (timers) or kept (everything else).
 function S.offer(c, v, drop)

@@ -160,6 +160,6 @@ function future_methods:cancel()
   f.canceled = true
   S.close_channel(f.channel)
   local callee = f.callee
-  if callee then S.kill(callee, S.canceled) end
+  if callee then S.cancel_call(callee) end
   return true
 end

@@ -1,80 +1,21 @@
--- The guest modules that are the kernel's own face: process, ctx, payload, events (spec 03 §3, §7-8).
+-- The guest's `process` library but for spawning, and `ctx` (spec 03 §3, §7).
 local S = ...
-local type, next, select, rawget, error, setmetatable = type, next, select, rawget, error, setmetatable
-local failure, bad_argument, copy = S.failure, S.bad_argument, S.copy
+local type, next = type, next
+local failure, bad_argument, copy, permission = S.failure, S.bad_argument, S.copy, S.permission
 local find_process = S.find_process
-
-local function pack(...) return { n = select("#", ...), ... } end
 
 local function text(v, position, name)
   if type(v) ~= "string" then bad_argument(position, name, "string", v, 4) end
   return v
 end
 
--- process ----------------------------------------------------------------------------------------------------------------
-
-local process = { event = S.library { CANCEL = S.CANCEL, EXIT = S.EXIT, LINK_DOWN = S.LINK_DOWN, OUTDATED = "pid.outdated" } }
+local process = S.process_library
+process.event = S.library { CANCEL = S.CANCEL, EXIT = S.EXIT, LINK_DOWN = S.LINK_DOWN, OUTDATED = S.OUTDATED }
 
 function process.id() return S.cur.id end
 function process.pid() return S.cur.pid or S.pid_of(S.cur) end
 process.send, process.inbox, process.events = S.send, S.inbox, S.events
 process.listen, process.unlisten = S.listen, S.unlisten
-
--- The spawn variants: what they relate, and the permissions they ask for besides process.spawn.
-local VARIANTS = {
-  spawn = { host = true },
-  spawn_monitored = { monitor = true },
-  spawn_linked = { link = true },
-  spawn_linked_monitored = { monitor = true, link = true },
-}
-
-local permission = S.permission
-local SPAWN, HOST, EXEC = permission("process.spawn"), permission("process.host"), permission("process.exec")
-local SPAWN_MONITORED, SPAWN_LINKED = permission("process.spawn.monitored"), permission("process.spawn.linked")
-
--- process.host is asked for by process.spawn and process.exec alone (spec 05 §11).
-local function refusal(relations, id, host)
-  local err = S.denied(SPAWN, id)
-  if not err and relations.host then err = S.denied(HOST, host) end
-  if not err and relations.monitor then err = S.denied(SPAWN_MONITORED, id) end
-  if not err and relations.link then err = S.denied(SPAWN_LINKED, id) end
-  return err
-end
-
-local function spawn(name, relations, ctx, id, host, ...)
-  if id == nil or host == nil then
-    return nil, failure("Invalid", name .. " requires at least id and host arguments")
-  end
-  text(id, 1, name)
-  text(host, 2, name)
-  local denied = refusal(relations, id, host)
-  if denied then return nil, denied end
-  return S.spawn(id, host, ctx, pack(...), (relations.monitor or relations.link) and relations or nil)
-end
-
-for name, relations in next, VARIANTS do
-  process[name] = function(id, host, ...) return spawn(name, relations, S.cur.ctx, id, host, ...) end
-end
-
-function process.exec(id, host, ...)
-  if id == nil or host == nil then return nil, failure("Invalid", "exec requires at least id and host arguments") end
-  text(id, 1, "exec")
-  text(host, 2, "exec")
-  local denied = S.denied(EXEC, id) or S.denied(HOST, host)
-  if denied then return nil, denied end
-  local ns, entry = string.match(id, "^(.-):(.*)$")
-  if not ns or ns == "" or entry == "" then return nil, failure("Invalid", "process id must be namespace:name") end
-  local info, err = S.host(host)
-  if not info then return nil, err end
-  local def
-  def, err = S.definition(id)
-  if not def then return nil, err end
-  local p = S.cur
-  S.check_park()
-  local child = S.start_process(def, host, p.ctx, S.copy_args(pack(...)), nil)
-  child.reply = S.task
-  return S.park()
-end
 
 -- Asks the target's shard, which may be this one. Answers true, or nil and a text.
 local function ask(kind, here, pid, ...)
@@ -158,7 +99,10 @@ function process.set_options(options)
   end
   local trap, upgradable = S.raw_index(options, "trap_links"), S.raw_index(options, "upgradable")
   if trap ~= nil then S.cur.trap = trap end
-  if upgradable ~= nil then S.own(S.cur).upgradable = upgradable end
+  if upgradable ~= nil then
+    S.own(S.cur).upgradable = upgradable
+    S.upgradables[S.cur] = upgradable or nil
+  end
   return true
 end
 
@@ -210,97 +154,7 @@ function registry.unregister(name, scope)
 end
 process.registry = S.library(registry)
 
--- Contexts
-
-local string_keys = S.string_keys
-
-local SPAWNER = {}
-local spawner_methods = {}
-local spawner_class = S.handle_class("process.Spawner", spawner_methods)
-
-local function builder(state) return setmetatable({ [SPAWNER] = state }, spawner_class) end
-local function spawner_of(v, name)
-  local s = type(v) == "table" and rawget(v, SPAWNER) or nil
-  if not s then bad_argument(1, name, "spawner", v, 4) end
-  return s
-end
-local CONTEXT, SECURITY, NETWORK = permission("process.context"), permission("process.security"), permission("network.select")
-local function context_allowed() S.require_permission(CONTEXT, nil, 3) end
-local function security_allowed() S.require_permission(SECURITY, nil, 3) end
-local function network_allowed(options)
-  local network = S.network_option(options)
-  if network then S.require_permission(NETWORK, network, 3) end
-end
-
-function process.with_context(values)
-  string_keys(values, "with_context")
-  context_allowed()
-  return builder { values = copy(values) }
-end
-function process.with_options(options)
-  string_keys(options, "with_options")
-  context_allowed()
-  network_allowed(options)
-  return builder { values = {}, options = copy(options) }
-end
-function spawner_methods:with_context(values)
-  local s = spawner_of(self, "with_context")
-  string_keys(values, "with_context")
-  context_allowed()
-  if s.actor or s.scope then security_allowed() end
-  local all = copy(s.values)
-  for k, v in S.raw_pairs(values) do all[k] = copy(v) end
-  return builder { values = all, options = s.options, actor = s.actor, scope = s.scope }
-end
-function spawner_methods:with_options(options)
-  local s = spawner_of(self, "with_options")
-  string_keys(options, "with_options")
-  context_allowed()
-  network_allowed(options)
-  local all = copy(s.options or {})
-  for k, v in S.raw_pairs(options) do all[k] = copy(v) end
-  return builder { values = s.values, options = all, actor = s.actor, scope = s.scope }
-end
-function spawner_methods:with_actor(actor)
-  local s = spawner_of(self, "with_actor")
-  actor = S.actor_state(actor, "with_actor")
-  security_allowed()
-  return builder { values = s.values, options = s.options, actor = actor, scope = s.scope }
-end
-function spawner_methods:with_scope(scope)
-  local s = spawner_of(self, "with_scope")
-  scope = S.scope_state(scope, "with_scope")
-  security_allowed()
-  return builder { values = s.values, options = s.options, actor = s.actor, scope = scope }
-end
-for name, variant in next, VARIANTS do
-  local relations = { monitor = variant.monitor, link = variant.link }
-  spawner_methods[name] = function(self, id, host, ...)
-    local s = spawner_of(self, name)
-    if id == nil or host == nil then error(name .. " requires at least id and host arguments", 2) end
-    local network = s.options and S.network_option(s.options)
-    if network then return nil, S.no_network(network) end
-    local pid, err = spawn(name, relations, S.builder_context(s), id, host, ...)
-    if not pid and S.error_state(err).kind == "PermissionDenied" then error(S.error_state(err).message, 2) end
-    return pid, err
-  end
-end
 S.base.process = S.library(process)
-
--- payload ----------------------------------------------------------------------------------------------------------------
-
-local payload = {
-  format = S.library {
-    JSON = "json/plain", YAML = "yaml/plain", STRING = "text/plain", BYTES = "application/octet-stream",
-    MSGPACK = "application/msgpack", LUA = "lua/any", GOLANG = "golang/any", ERROR = "golang/error",
-  },
-}
-function payload.new(v)
-  local p = S.new_payload(S.error_state(v) and v or copy(v))
-  if S.error_state(v) then p[S.FORMAT] = "golang/error" end
-  return p
-end
-S.base.payload = S.library(payload)
 
 -- ctx --------------------------------------------------------------------------------------------------------------------
 

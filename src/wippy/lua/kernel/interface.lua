@@ -47,12 +47,12 @@ S.host_calls = setmetatable({}, { __mode = "v" })
 
 function interface.cancel_call(number)
   local callee = S.host_calls[number]
-  if callee then S.kill(callee, S.canceled) end
+  if callee then S.cancel_call(callee) end
 end
 
 -- Spawns for the host or for another shard: REPLY gives the PID. `watched`: EXITED follows at the end. A `held` process is
 -- shielded from terminate and waits for go_on() before its method runs.
-function interface.spawn(number, id, host, identity, values, args, watched, parent, monitor, link, held)
+function interface.spawn(number, id, host, identity, values, args, watched, held)
   local def, err = S.definition(id)
   if def and def.pool then def, err = nil, failure("NotFound", "no process definition for " .. id) end
   if not def then return S.reply_host(number, nil, err) end
@@ -60,8 +60,6 @@ function interface.spawn(number, id, host, identity, values, args, watched, pare
   local p = S.start_process(def, host, ctx, decode_list(args, true), { host = number })
   if watched then p.own.watched = true end
   if held then p.own.held, p.shielded = true, true end
-  if monitor then S.relations_of(p).watchers[parent] = true end
-  if link then S.relations_of(p).links[parent] = true end
 end
 
 function interface.go_on(pid)
@@ -122,7 +120,11 @@ end
 function interface.ask(number, name, ...) S.reply_host(number, interface[name](...), nil) end
 function interface.publish(system, kind, path, data) S.publish(system, kind, path, data and decode(data) or nil) end
 function interface.bus_outside(on) S.bus_outside = on end
-function interface.invalidate(id) S.forget_definition(id) end
+-- `source`: the entry whose change has changed the definition.
+function interface.invalidate(id, source)
+  S.forget_definition(id)
+  S.outdate(id, source)
+end
 function interface.invalidate_host(id) S.forget_host(id) end
 function interface.lookup(name) return S.lookup_name(name) end
 function interface.recover() S.recover() end

@@ -4,39 +4,13 @@
 -- A message whose topic is listened to goes to that channel when it arrives. Everything is made before the first store
 -- that another process could see.
 local S = ...
-local TOPIC, FROM, DATA, PAYLOADS, VALUE, FORMAT = S.TOPIC, S.FROM, S.DATA, S.PAYLOADS, S.VALUE, S.FORMAT
+local TOPIC, FROM, DATA, PAYLOADS, VALUE = S.TOPIC, S.FROM, S.DATA, S.PAYLOADS, S.VALUE
+local new_payload, payload_meta = S.new_payload, S.payload_meta
 local getmetatable = debug.getmetatable
 local rawget, setmetatable, type, select, next, byte = rawget, setmetatable, type, select, next, string.byte
 local copy, ready = S.copy, S.ready
 local bad_argument, failure = S.bad_argument, S.failure
 local push, give, new_queue, new_channel = S.push, S.give, S.new_queue, S.new_channel
-
--- Payload ------------------------------------------------------------------------------------------------------------
-
-local payload_methods = {}
-local payload_meta = S.handle_class("payload", payload_methods)
-payload_meta.__tostring = function(self) return "payload{format=" .. (rawget(self, FORMAT) or "lua/any") .. "}" end
-
-local function new_payload(v)
-  return setmetatable({ [VALUE] = v }, payload_meta)
-end
-S.new_payload, S.payload_meta = new_payload, payload_meta
-
-local function payload_self(self, name)
-  if getmetatable(self) ~= payload_meta then
-    bad_argument(1, name, "payload", self, 3)
-  end
-  return self
-end
-function payload_methods:data()
-  if getmetatable(self) ~= payload_meta then bad_argument(1, "data", "payload", self) end
-  return self[VALUE]
-end
-payload_methods.unmarshal = payload_methods.data
-function payload_methods:get_format()
-  payload_self(self, "get_format")
-  return rawget(self, FORMAT) or "lua/any"
-end
 
 -- Message ------------------------------------------------------------------------------------------------------------
 
@@ -105,7 +79,10 @@ local function find_process(pid)
   end
   return p
 end
-function S.insert_process(pid, p) bucket_of(pid)[pid] = p end
+function S.insert_process(pid, p)
+  bucket_of(pid)[pid] = p
+  if recent[pid] then recent[pid] = p end
+end
 function S.remove_process(pid)
   bucket_of(pid)[pid] = nil
   recent[pid] = nil
@@ -127,10 +104,15 @@ end
 
 -- Delivery ---------------------------------------------------------------------------------------------------------------
 
+-- A channel of `listen` keeps whole messages, so that an upgrade can put back what nobody has read; they are taken out as
+-- their values (see take() in channel.lua).
 local function listened(listener, m)
-  local v
-  if listener.message then v = m else v = raw_value(m) end
-  S.offer(listener.channel, v)
+  local c = listener.channel
+  if not listener.kept then
+    S.offer(c, raw_value(m))
+  elseif not c.closed and not give(c, listener.message and m or raw_value(m), true) then
+    push(c, m)
+  end
 end
 
 -- Puts a finished message where it belongs: the topic's channel, a waiting inbox, or the queue.
@@ -286,13 +268,13 @@ function S.notify(p, event)
   push(ebox, event)
 end
 
-local function bind(p, topic, channel, as_message)
+local function bind(p, topic, channel, as_message, kept)
   local listeners = p.listeners
   if not listeners then
     listeners = {}
     p.listeners = listeners
   end
-  local listener = { channel = channel, message = as_message }
+  local listener = { channel = channel, message = as_message, kept = kept }
   listeners[topic] = listener
   local mbox = p.mbox
   if not mbox then return end
@@ -319,7 +301,8 @@ function S.listen(topic, options)
   if known then return known.channel.h end
   local as_message = type(options) == "table" and S.raw_index(options, "message") == true
   local channel = new_channel(1)
-  bind(p, topic, channel, as_message)
+  if not as_message then S.unwrap_values(channel, raw_value) end
+  bind(p, topic, channel, as_message, true)
   return channel.h
 end
 

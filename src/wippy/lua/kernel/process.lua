@@ -154,6 +154,8 @@ local function finish(p, v, e)
   S.live = S.live - 1
 end
 
+S.finish = finish
+
 -- The outcome of a process by what its main returned (spec 03 §2.3).
 function S.complete(p, v, e)
   if type(e) == "string" then
@@ -173,16 +175,15 @@ end
 
 function S.end_killed(p)
   local reason = p.killed
+  if reason.upgrade then return S.renew(p, reason) end
+  if reason.finished then return finish(p, nil, nil) end
   finish(p, nil, S.error_state(reason) and reason or S.failure("Internal", "process terminated"))
 end
 
 -- Ends a process from outside. The one that runs now ends at its next look at the flag.
 function S.kill(p, reason)
   if p.dead then return end
-  if p.queued_call then
-    p.dead = true
-    if p.started then S.kill(p.started, reason) end
-  elseif S.task and S.cur == p then
+  if S.task and S.cur == p then
     p.killed = p.killed or reason
   else
     p.killed = reason
@@ -200,31 +201,61 @@ S.canceled = canceled
 
 local nothing = {}
 
+-- Nobody waits for the outcome of a called process any more: it is told, and goes on.
+function S.abandon(p)
+  p.reply = false
+  S.cancel_process(p.pid, "{|}", "caller context canceled")
+end
+
+-- Ends a call that nobody waits for any more. `callee`: what S.launch returned.
+function S.cancel_call(callee)
+  if callee.dead then return end
+  if callee.queued_call then
+    callee.dead = true
+    if callee.started then S.cancel_call(callee.started) end
+  elseif callee.away then
+    callee.dead = true
+    S.signal(callee.shard, "abandon", callee.away)
+  elseif callee.instance then
+    S.kill(callee, canceled)
+  else
+    S.abandon(callee)
+  end
+end
+
 local function stop_call(t)
   local callee = t.call
   if not callee then return end
   t.call = false
-  S.kill(callee, canceled)
+  S.cancel_call(callee)
 end
 
-local function release(p)
+-- What a process's code has under way.
+function S.release_code(p)
   if p.main then stop_call(p.main) end
   local own = p.own
   if not own then return end
   for _, t in next, own.tasks or nothing do stop_call(t) end
   for callee in next, own.calls or nothing do
     own.calls[callee] = nil
-    S.kill(callee, canceled)
+    S.cancel_call(callee)
   end
-  S.release_names(p, own)
   S.release_timers(own)
   S.release_subscriptions(p, own)
-  S.release_host(p, own)
+  S.release_operations(p, own)
+end
+
+local function release(p)
+  S.release_code(p)
+  local own = p.own
+  if not own then return end
+  S.release_names(p, own)
+  S.report_end(p, own)
 end
 
 local function report(p)
   local e = p.xe
-  if not e or p.booting then return end
+  if not e or p.booting and not (p.own and p.own.upgraded) then return end
   if p.trace then
     S.log_failure(p, e, p.trace)
     p.trace = false
@@ -264,7 +295,7 @@ function S.bury()
     S.burying = true
     report(p)
     release(p)
-    if p.booting then
+    if p.booting and not (p.own and p.own.upgraded) then
       local spawner = p.own and p.own.spawner
       if spawner then
         S.answer(spawner, nil, p.xe)

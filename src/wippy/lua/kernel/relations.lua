@@ -219,6 +219,11 @@ function S.unregister_name(name)
   return true
 end
 
+-- The record of a process has changed under the same PID.
+function S.rename_holder(p)
+  for name in next, p.own and p.own.names or {} do names[name] = p end
+end
+
 function S.release_names(p, own)
   for name in next, own.names or {} do
     if names[name] == p then

@@ -109,7 +109,10 @@ local function start(a)
   local def, err = S.call_target(a.id)
   if not def then return settle(a, nil, err) end
   a.count = a.count + 1
-  a.started = S.launch(def, a.ctx, args, a, a.request)
+  local callee
+  callee, err = S.launch(def, a.ctx, args, a, a.request)
+  if not callee then return settle(a, nil, err) end
+  a.started = callee
 end
 
 local function again(a)
@@ -134,7 +137,7 @@ local function out_of_time(a)
   if a.dead then return end
   local running = a.started
   settle(a, nil, S.make_error("Timeout", "function call timed out", true))
-  if running then S.kill(running, S.canceled) end
+  if running then S.cancel_call(running) end
 end
 
 -- Starts a call with a plan; what is returned stands for the callee. Timers count it as their owner: it has `dead`.

@@ -11,28 +11,30 @@ end
 
 -- The next question starts a process: its relations are noted when the answer comes, for its end may come right behind.
 local relating = {}
-function S.relate_answer(relations) relating[last_ask + 1] = relations end
+function S.relate_answer(start) relating[last_ask + 1] = start end
 
 local function relate(k, t, child)
-  local relations = relating[k]
-  if not relations then return end
-  local mine = t and t.p.relations
-  if child and mine then
-    if relations.monitor then mine.watching[child] = true end
-    if relations.link then mine.links[child] = true end
-  end
+  local start = relating[k]
+  if not start then return end
+  if child and t and not t.p.dead then S.relate(t.p, child, start) end
   relating[k] = nil
 end
 
--- Asks the shard of `pid`; parks until it has answered ok, text.
-function S.ask(pid, kind, ...)
-  S.check_park()
+-- Asks the shard of `pid`; the answer goes to `reply` (see S.answer). Returns the question's number on this node.
+function S.question(reply, pid, kind, ...)
   local k = last_ask + 1
   last_ask = k
   local reference = k * S.stride + S.shard
   local body = encode(true, { n = select("#", ...) + 3, kind, pid, reference, ... })
-  asks[k] = S.task
+  asks[k] = reply
   request(SIGNAL, reference, pid, body)
+  return reference
+end
+
+-- Asks and parks until the answer is there: ok, text.
+function S.ask(pid, kind, ...)
+  S.check_park()
+  S.question(S.task, pid, kind, ...)
   return S.park()
 end
 
@@ -47,19 +49,22 @@ local signals = {
   down = function(pid, from, v, e) S.link_lost(pid, from, v, e) end,
   watch = S.watch, unwatch = S.unwatch, link = S.join_link, unlink = S.drop_link,
   cancel = S.cancel_process, terminate = S.terminate_process,
+  abandon = function(_, reference) S.abandon_for_shard(reference) end,
 }
+-- These answer later, and by themselves.
+local starting = { spawn = S.spawn_for_shard, run = S.run_for_shard }
 
--- A spawn for another shard answers when the module body has run.
-local function spawn_here(reference, id, host, parent, monitor, link, identity, values, args)
-  local def, err = S.definition(id)
-  if not def then return nil, err end
-  local child = S.start_process(def, host, S.context(identity, values or false), args, { reference = reference })
-  if monitor then S.relations_of(child).watchers[parent] = true end
-  if link then S.relations_of(child).links[parent] = true end
+-- `held`: the PID is that of a process that held the name already.
+function S.answer_signal(reference, v, e, held)
+  request(SIGNAL, -reference, "", encode(true, { n = 6, "answer", "", reference, v, e, held }))
 end
 
-function S.answer_signal(reference, v, e)
-  request(SIGNAL, -reference, "", encode(true, { n = 5, "answer", "", reference, v, e }))
+local function answered(reference, v, e, held)
+  local k = reference // S.stride
+  local to = asks[k]
+  if not held then relate(k, to, v) else relating[k] = nil end
+  if to then S.answer(to, v, e) end
+  asks[k] = nil
 end
 
 -- A signal that cannot be read for lack of memory is answered all the same.
@@ -67,11 +72,10 @@ local function refuse_signal(text)
   local list = S.decode_head(text, 3)
   local kind, reference = list[1], list[3]
   if kind == "answer" then
-    local t = asks[reference // S.stride]
-    if t and not t.p.dead then S.wake(t, nil, "not enough memory") end
-    asks[reference // S.stride] = nil
+    local to = asks[reference // S.stride]
+    answered(reference, nil, to and to.co and "not enough memory" or S.out_of_memory)
   elseif reference ~= 0 then
-    S.answer_signal(reference, nil, kind == "spawn" and S.out_of_memory or "not enough memory")
+    S.answer_signal(reference, nil, starting[kind] and S.out_of_memory or "not enough memory")
   end
 end
 
@@ -79,19 +83,8 @@ function S.receive_signal(text)
   local read, list = pcall(decode_list, text, true)
   if not read then return refuse_signal(text) end
   local kind, pid, reference = list[1], list[2], list[3]
-  if kind == "answer" then
-    local k = reference // S.stride
-    local t = asks[k]
-    relate(k, t, list[4])
-    if t and not t.p.dead then S.wake(t, list[4], list[5]) end
-    asks[k] = nil
-    return
-  end
-  if kind == "spawn" then
-    local _, err = spawn_here(reference, unpack(list, 4, list.n))
-    if err then S.answer_signal(reference, nil, err) end
-    return
-  end
+  if kind == "answer" then return answered(reference, unpack(list, 4, 6)) end
+  if starting[kind] then return starting[kind](reference, unpack(list, 4, list.n)) end
   local ok, err = signals[kind](pid, unpack(list, 4, list.n))
   if reference ~= 0 then S.answer_signal(reference, ok, err) end
 end
