@@ -56,9 +56,10 @@ def source(text: str) -> str:
 class App:
     """Entries of namespace `app`, with a process host `app:host` that stops at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 0) -> None:
         self.entries: list[Entry] = []
-        self.add("host", "process.host", lifecycle={"auto_start": True, "stop_timeout": "100ms"})
+        lifecycle = {"auto_start": True, "stop_timeout": "100ms"}
+        self.add("host", "process.host", host={"workers": workers}, lifecycle=lifecycle)
 
     def add(self, name: str, kind: str, meta: dict[str, Any] | None = None, **data: Any) -> App:
         self.entries.append(Entry(EntryId("app", name), kind, meta or {}, data))

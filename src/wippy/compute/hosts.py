@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
 from wippy.compute.lifecycle import Lifecycle
 from wippy.core.errors import Error, unavailable
+from wippy.lua.scheduler import Scheduler
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import KindHandler
 
@@ -18,7 +20,9 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class HostLimits(msgspec.Struct, frozen=True):
-    """`workers`: 0 means the number of CPUs. Queue sizes are accepted; queues are not bounded here."""
+    """`workers`: how many threads, at most one a core; 0 and 1 mean the event loop's thread, where processes talk to
+    each other and to functions at the least cost (docs/decisions/017-workers.md). Queue sizes are accepted; queues are
+    not bounded here."""
 
     workers: Count = 0
     queue_size: Count = 1024
@@ -31,10 +35,12 @@ class ProcessHostConfig(msgspec.Struct, frozen=True):
 
 
 class ProcessHost:
-    """A `process.host`: runs its processes on the shard of the event loop's thread, and on those it grew beside it."""
+    """A `process.host`: runs its processes on the shards of its workers."""
 
-    def __init__(self, node: Node, entry_id: str) -> None:
+    def __init__(self, node: Node, entry_id: str, workers: int = 0) -> None:
         self._node = node
+        self._workers = workers
+        self._schedulers: Sequence[Scheduler] = ()
         self.id = entry_id
         self.running = False
 
@@ -42,9 +48,17 @@ class ProcessHost:
         """The shards a new process may be put on. Raises Error(Unavailable) when the host does not run."""
         if not self.running:
             raise unavailable("host is not running")
-        return [shard.index for shard in self._node.shards]
+        return [shard.index for scheduler in self._schedulers for shard in scheduler.shards]
+
+    async def rescale(self, workers: int) -> None:
+        """Another number of workers for processes to come; those that run stay where they are."""
+        self._workers = workers
+        if self.running:
+            self._schedulers = await self._node.workers(workers)
+            self._node.forget_host(self.id)
 
     async def start(self) -> str:
+        self._schedulers = await self._node.workers(self._workers)
         self.running = True
         self._node.forget_host(self.id)
         return "process host ready"
@@ -55,18 +69,37 @@ class ProcessHost:
         await self._node.stop_processes(self.id)
 
 
-class ProcessHostHandler(KindHandler[ProcessHostConfig]):
-    kind = "process.host"
-    config = ProcessHostConfig
+Config = TypeVar("Config", ProcessHostConfig, "TerminalHostConfig")
+
+
+class HostHandler(KindHandler[Config]):
+    """Shared by the kinds of hosts: a host is a service."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    async def add(self, entry: Entry, config: ProcessHostConfig) -> None:
+    def host(self, name: str, config: Config) -> ProcessHost:
+        raise NotImplementedError
+
+    async def add(self, entry: Entry, config: Config) -> None:
         name = str(entry.id)
-        host = ProcessHost(self._node, name)
+        host = self.host(name, config)
         self._node.resources[name] = host
         self._node.supervisor.add(name, host, config.lifecycle)
+
+    async def remove(self, entry: Entry) -> None:
+        name = str(entry.id)
+        await self._node.supervisor.remove(name)
+        self._node.resources.pop(name, None)
+        self._node.forget_host(name)
+
+
+class ProcessHostHandler(HostHandler[ProcessHostConfig]):
+    kind = "process.host"
+    config = ProcessHostConfig
+
+    def host(self, name: str, config: ProcessHostConfig) -> ProcessHost:
+        return ProcessHost(self._node, name, config.host.workers)
 
     async def update(self, entry: Entry, config: ProcessHostConfig, previous: Entry) -> None:
         """Only `workers` may change on a live host."""
@@ -75,12 +108,8 @@ class ProcessHostHandler(KindHandler[ProcessHostConfig]):
         changed = {k for k in {*before, *after} if before.get(k) != after.get(k)} - {"workers"}
         if changed:
             raise Error("Conflict", f"cannot change {', '.join(sorted(changed))} of a live process host")
-
-    async def remove(self, entry: Entry) -> None:
-        name = str(entry.id)
-        await self._node.supervisor.remove(name)
-        self._node.resources.pop(name, None)
-        self._node.forget_host(name)
+        host: ProcessHost = self._node.resources[str(entry.id)]
+        await host.rescale(config.host.workers)
 
 
 class TerminalHostConfig(msgspec.Struct, frozen=True):
@@ -125,21 +154,9 @@ class TerminalHost(ProcessHost):
         self._node.terminals[key] = terminal
 
 
-class TerminalHostHandler(KindHandler[TerminalHostConfig]):
+class TerminalHostHandler(HostHandler[TerminalHostConfig]):
     kind = "terminal.host"
     config = TerminalHostConfig
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    async def add(self, entry: Entry, config: TerminalHostConfig) -> None:
-        name = str(entry.id)
-        host = TerminalHost(self._node, name)
-        self._node.resources[name] = host
-        self._node.supervisor.add(name, host, config.lifecycle)
-
-    async def remove(self, entry: Entry) -> None:
-        name = str(entry.id)
-        await self._node.supervisor.remove(name)
-        self._node.resources.pop(name, None)
-        self._node.forget_host(name)
+    def host(self, name: str, config: TerminalHostConfig) -> ProcessHost:
+        return TerminalHost(self._node, name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+import os
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +32,7 @@ guest_log = logging.getLogger("wippy.guest")
 
 STRIDE = 256  # PID numbers are k * STRIDE + shard (kernel/state.lua)
 CROWDED = 16_000  # processes of one shard beyond which new ones go to another: its collector stops for 5 ms
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
@@ -109,9 +111,11 @@ class Node:
             requests.EXITED: self._exited,
             requests.FORGET: self._forget_identities,
         }
-        self._loop_scheduler = LoopScheduler(self.loop, self.handle, self.clock)
-        self._schedulers.append(self._loop_scheduler)
-        self.add_shard(self._loop_scheduler)
+        self.loop_scheduler = LoopScheduler(self.loop, self.handle, self.clock)
+        self.threads: list[ThreadScheduler] = []
+        self._schedulers.append(self.loop_scheduler)
+        self._growing: set[Scheduler] = set()
+        self.add_shard(self.loop_scheduler)
 
     # Shards ----------------------------------------
 
@@ -127,11 +131,19 @@ class Node:
             self._everywhere("share_names")
         return shard
 
-    def add_thread(self, name: str) -> Shard:
-        """One more shard on a thread of its own."""
-        scheduler = ThreadScheduler(self.loop, self.handle, self.clock, name)
-        self._schedulers.append(scheduler)
-        return self.add_shard(scheduler)
+    async def workers(self, count: int) -> Sequence[Scheduler]:
+        """What runs the processes of a host that asks for `count` workers: the event loop's thread for one, else so
+        many threads, at most one a core, shared by all such hosts."""
+        if count <= 1:
+            return [self.loop_scheduler]
+        while len(self.threads) < min(count, CORES):
+            scheduler = ThreadScheduler(self.loop, self.handle, self.clock, f"wippy-{len(self.threads) + 1}")
+            self._schedulers.append(scheduler)
+            self.threads.append(scheduler)
+            self.add_shard(scheduler)
+        # Names must be the node's before a process of another thread looks one up.
+        await asyncio.gather(*(self.ask(shard, "share_names") for shard in self.shards))
+        return self.threads[: min(count, CORES)]
 
     def post(self, shard: Shard, name: str, *args: Any) -> None:
         """Queues a kernel call in the shard's next turn."""
@@ -153,17 +165,28 @@ class Node:
         return self.code.definition(entry_id)
 
     def host(self, host_id: str, shard: int) -> dict[str, Any]:
-        return {"here": shard in self._placement(host_id), "most": CROWDED}
+        """`here`: new processes need not ask for a place while the shard has fewer than `most`."""
+        placement = self._placement(host_id)
+        one_thread = len({id(self._scheduler_of[index]) for index in placement}) == 1
+        return {"here": one_thread and shard in placement, "most": CROWDED}
 
     def place(self, host_id: str, shard: int) -> int:
         """The shard for a new process whose own one is crowded, or none of the host's; made when all are crowded."""
         target = self._place(host_id)
         if target.live >= CROWDED and len(self.shards) < STRIDE:
-            scheduler = self._scheduler_of[shard]
-            if isinstance(scheduler, LoopScheduler):
+            scheduler = self._scheduler_of[target.index]
+            if scheduler is self.loop_scheduler and self._scheduler_of[shard] is scheduler:
                 target = self.add_shard(scheduler)
+            elif scheduler not in self._growing:
+                self._growing.add(scheduler)
+                self.loop.call_soon_threadsafe(self._grow, scheduler)
         target.live += 1
         return target.index
+
+    def _grow(self, scheduler: Scheduler) -> None:
+        """Shards of threads are made by the loop's thread: until then their crowd grows."""
+        self.add_shard(scheduler)
+        self._growing.discard(scheduler)
 
     def hold_identity(self, identity: int) -> bool:
         return self.identities.hold(identity)
@@ -180,7 +203,7 @@ class Node:
     def forget_entries(self, entry_ids: Iterable[str]) -> None:
         """Shards look these entries up anew (`S.entry_cache`)."""
         for entry_id in entry_ids:
-            self._invalidate(entry_id)
+            self._invalidate(entry_id, entry_id)
 
     def forget_host(self, host_id: str) -> None:
         """Shards look the host up anew."""

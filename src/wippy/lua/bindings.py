@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -112,6 +113,7 @@ class Bindings:
         self._specs: dict[str, dict[str, Any]] = {}
         self._classes: dict[int, int] = {}
         self._finders: list[Callable[[str], Module | None]] = []
+        self._lock = threading.RLock()  # shards on threads ask for modules
 
     def provide(self, find: Callable[[str], Module | None]) -> None:
         """Adds a source of modules; asked in order when a guest first uses a name."""
@@ -122,21 +124,23 @@ class Bindings:
 
     def add_primitive(self, call: Callable[..., Any]) -> int:
         """Numbers a raw function `call(shard_index, *values)`."""
-        self.primitives.append(call)
-        return len(self.primitives)
+        with self._lock:
+            self.primitives.append(call)
+            return len(self.primitives)
 
     def class_number(self, handle_class: HandleClass) -> int:
         return self._classes.setdefault(id(handle_class), len(self._classes) + 1)
 
     def spec(self, name: str) -> dict[str, Any]:
         """What the kernel needs to build module `name`. Raises Error(NotFound) for an unknown module."""
-        known = self._specs.get(name)
-        if known is None:
-            module = self.find(name)
-            if module is None:
-                raise not_found(f'module "{name}" not found')
-            known = self._specs[name] = self._bind(module)
-        return known
+        with self._lock:
+            known = self._specs.get(name)
+            if known is None:
+                module = self.find(name)
+                if module is None:
+                    raise not_found(f'module "{name}" not found')
+                known = self._specs[name] = self._bind(module)
+            return known
 
     def _bind(self, module: Module) -> dict[str, Any]:
         return {

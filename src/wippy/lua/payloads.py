@@ -15,7 +15,7 @@ DEEPEST = 200
 
 
 def pack(body: bytes) -> bytes:
-    """The MessagePack text of a list with one value as a shard sends it. Raises Error(Internal) for what has no form."""
+    """The MessagePack text of the one value in a list of a shard. Raises Error(Internal) for what has no form."""
     try:
         return msgspec.msgpack.encode(_plain(decode(body)[0], 0))
     except (OverflowError, TypeError, ValueError) as e:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wippy.core.clock import Clock
-from wippy.lua.shard import Request, Shard
+from wippy.lua.shard import SIGNAL, Request, Shard
 
 Handle = Callable[[Shard, Request], None]
 
@@ -33,26 +33,31 @@ class LoopScheduler:
         self._loop = loop
         self._handle = handle
         self._clock = clock
-        self._shards: list[Shard] = []
+        self._thread = threading.get_ident()
+        self.shards: list[Shard] = []
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
 
     def add(self, shard: Shard) -> None:
-        self._shards.append(shard)
+        self.shards.append(shard)
 
     def post(self, shard: Shard, name: str, *args: Any) -> None:
-        """Queues a kernel call for the next turn. From the loop's thread."""
+        """Queues a kernel call for the next turn. From any thread."""
         shard.inbox.append((name, args))
-        if not self._scheduled:
+        if self._scheduled:
+            return
+        if threading.get_ident() == self._thread:
             self._scheduled = True
             self._loop.call_soon(self._turn)
+        else:
+            self._loop.call_soon_threadsafe(self._schedule)
 
     def _turn(self) -> None:
         self._scheduled = False
         now = self._clock.monotonic()
         handle = self._handle
-        for shard in self._shards:
+        for shard in self.shards:
             if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
                 for request in shard.turn(LOOP_TURN):
                     handle(shard, request)
@@ -60,7 +65,7 @@ class LoopScheduler:
 
     def _schedule(self) -> None:
         deadline = None
-        for shard in self._shards:
+        for shard in self.shards:
             if shard.busy or shard.inbox:
                 if not self._scheduled:
                     self._scheduled = True
@@ -89,7 +94,7 @@ class LoopScheduler:
         """Runs nothing any more."""
         if self._timer is not None:
             self._timer.cancel()
-        self._shards.clear()
+        self.shards.clear()
 
 
 class ThreadScheduler:
@@ -99,13 +104,14 @@ class ThreadScheduler:
         self._loop = loop
         self._handle = handle
         self._clock = clock
-        self._shards: list[Shard] = []
+        self.shards: list[Shard] = []
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._signaled = False
         self._stopping = False
         self._gap: asyncio.Handle | None = None
         self._gap_at = 0.0
         self._idle = True
+        self._owner = threading.get_ident()
         sys.setswitchinterval(0.0005)
         before = threading.stack_size(STACK)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -113,13 +119,13 @@ class ThreadScheduler:
         threading.stack_size(before)
 
     def add(self, shard: Shard) -> None:
-        self._shards = [*self._shards, shard]
+        self.shards = [*self.shards, shard]
 
     def post(self, shard: Shard, name: str, *args: Any) -> None:
-        """Queues a kernel call. From the loop's thread."""
+        """Queues a kernel call. From any thread."""
         shard.inbox.append((name, args))
         self._wake()
-        if self._gap is None:
+        if threading.get_ident() == self._owner and self._gap is None:
             if self._loop.time() - self._gap_at > 0.001:
                 self._gap = self._loop.call_soon(self._give_way)
             else:
@@ -149,16 +155,21 @@ class ThreadScheduler:
             self._turn(self._clock.monotonic())
 
     def _turn(self, now: int) -> None:
-        for shard in self._shards:
+        for shard in self.shards:
             if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
-                batch = list(shard.turn(THREAD_TURN))
+                batch = []
+                for request in shard.turn(THREAD_TURN):
+                    if request.code == SIGNAL:
+                        self._handle(shard, request)  # straight to the other shard: the loop has no part in it
+                    else:
+                        batch.append(request)
                 if batch and not self._stopping:
                     self._loop.call_soon_threadsafe(self._deliver, shard, batch)
 
     def _waiting_time(self, now: int) -> float | None:
         """Seconds until something is due: 0 when there is work, None when nothing is."""
         nearest: float | None = None
-        for shard in self._shards:
+        for shard in self.shards:
             if shard.busy or shard.inbox:
                 return 0
             if shard.deadline is not None:

@@ -2,7 +2,7 @@
 local S = ...
 local VALUE, FORMAT = S.VALUE, S.FORMAT
 local getmetatable = debug.getmetatable
-local rawget, setmetatable, type = rawget, setmetatable, type
+local rawget, setmetatable, type, pcall, error = rawget, setmetatable, type, pcall, error
 local bad_argument, failure, decode, encode, prim = S.bad_argument, S.failure, S.decode, S.encode, S.prim
 
 local FORMATS = {
@@ -50,7 +50,13 @@ local function of_module(name, call)
 end
 local function of_host(name, sends)
   return function(v)
-    local ok, answer = prim(S.prims[name], sends and encode(false, { n = 1, v }) or v)
+    local sent, body = true, v
+    if sends then sent, body = pcall(encode, false, { n = 1, v }) end
+    if not sent then
+      if body == "not enough memory" then error(body, 0) end
+      return nil, failure("Internal", S.error_text(body))
+    end
+    local ok, answer = prim(S.prims[name], body)
     if not ok then return nil, decode(answer) end
     if sends then return answer end
     return decode(answer)
