@@ -188,3 +188,24 @@ def test_rescaling_a_live_host_moves_nobody() -> None:
         modules=["registry"],
     )
     assert found.use(lambda runtime: runtime.run_process("app:main", "app:host")) == 121
+
+
+def test_a_process_of_another_thread_is_not_found_once_its_end_is_known() -> None:
+    found = App(workers=2)
+    found.process("counts", "local n = 0 for i = 1, (...) do process.inbox():receive() n = n + 1 end return n")
+    assert (
+        found.run(
+            """
+        local out = {}
+        for i = 1, 6 do
+          local pid = spawn_monitored("counts", 5)
+          for n = 1, 5 do assert(process.send(pid, "n", n)) end
+          local event = within(process.events())
+          local ok, err = process.send(pid, "late", 1)
+          out[i] = { event.result.value, ok == nil, tostring(err) }
+        end
+        return out
+        """
+        )
+        == [[5, True, "process not found"]] * 6
+    )

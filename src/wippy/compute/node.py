@@ -105,6 +105,7 @@ class Node:
             requests.REPLY: self._reply,
             requests.CANCEL_OP: self._cancel_operation,
             requests.SIGNAL: self._signal,
+            requests.MESSAGE: self._message,
             requests.LOG: self._log,
             requests.EVENT: self._event,
             requests.RELEASE: self._release,
@@ -417,6 +418,10 @@ class Node:
         elif number:
             answer = encode_list(["answer", "", number, None, "process not found"])
             self.post(shard, "signal", answer)
+
+    def _message(self, _shard: Shard, request: Request) -> None:
+        target = self.shards[request.number]
+        self._scheduler_of[target.index].post(target, "message", request.a, request.b)
 
     def _log(self, _shard: Shard, request: Request) -> None:
         level, message, fields, name = decode(request.a)

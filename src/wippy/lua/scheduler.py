@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wippy.core.clock import Clock
-from wippy.lua.shard import SIGNAL, Request, Shard
+from wippy.lua.shard import MESSAGE, SIGNAL, Request, Shard
 
 Handle = Callable[[Shard, Request], None]
 
@@ -159,7 +159,7 @@ class ThreadScheduler:
             if shard.inbox or shard.busy or (shard.deadline is not None and shard.deadline <= now):
                 batch = []
                 for request in shard.turn(THREAD_TURN):
-                    if request.code == SIGNAL:
+                    if request.code == MESSAGE or request.code == SIGNAL:
                         self._handle(shard, request)  # straight to the other shard: the loop has no part in it
                     else:
                         batch.append(request)

@@ -45,7 +45,7 @@ ANSWERED = ("ask", "call", "spawn")  # kernel calls whose first argument is the 
 
 MOST_ARGUMENTS = 1000  # values pushed for the queued calls of one turn
 
-OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED, FORGET = range(1, 10)
+OP, REPLY, CANCEL_OP, SIGNAL, LOG, EVENT, RELEASE, EXITED, FORGET, MESSAGE = range(1, 11)
 
 
 class Request(NamedTuple):

@@ -18,7 +18,7 @@ S.request = request
 
 -- Request codes; the host has the same list (shard.py).
 local OP, CANCEL_OP, RELEASE, EXITED = 1, 3, 7, 8
-S.REPLY, S.SIGNAL, S.LOG, S.EVENT = 2, 4, 5, 6
+S.REPLY, S.SIGNAL, S.LOG, S.EVENT, S.MESSAGE = 2, 4, 5, 6, 10
 
 function S.memory_check()
   if count("count") * 1024 > S.soft then S.over_memory(S.cur) end

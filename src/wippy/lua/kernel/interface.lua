@@ -79,6 +79,7 @@ function interface.deliver(pid, topic, from, args)
 end
 
 interface.signal = S.receive_signal
+interface.message = S.receive_message
 function interface.cancel(pid, from, reason) return S.cancel_process(pid, from, reason) ~= nil end
 function interface.terminate(pid) return S.terminate_process(pid) ~= nil end
 -- The processes of one host: told to stop, ended by force, counted.

@@ -250,6 +250,7 @@ local function release(p)
   local own = p.own
   if not own then return end
   S.release_names(p, own)
+  S.tell_known(p, own)
   S.report_end(p, own)
 end
 

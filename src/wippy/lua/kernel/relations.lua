@@ -151,13 +151,54 @@ local function no_process(pid)
 end
 S.no_process = no_process
 
+-- Processes of other shards that are known to live: a message to them needs no answer. Their shard tells of their end
+-- before it tells anybody's relations.
+local known_away, known_count = {}, 0  -- PID -> shard
+
+local function know(pid, shard)
+  if known_count >= 4096 then known_away, known_count = {}, 0 end
+  known_away[pid] = shard
+  known_count = known_count + 1
+end
+function S.forget_away(pid) known_away[pid] = nil end
+
 -- A message to a process that is not here: another shard, or nobody.
 function S.send_away(pid, topic, n, ...)
+  local from = S.cur.pid or S.pid_of(S.cur)
+  local args = S.copy_args { n = n, ... }
+  local known = known_away[pid]
+  if known then
+    S.message_away(known, pid, from, topic, args)
+    return true
+  end
   local shard = shard_of(pid)
   if shard == S.shard or shard == -1 then return nil, no_process(pid) end
-  local ok, text = S.ask(pid, "message", S.cur.pid or S.pid_of(S.cur), topic, S.copy_args({ n = n, ... }))
-  if ok then return true end
+  local ok, text = S.ask(pid, "message", from, topic, args)
+  if ok then
+    know(pid, shard)
+    return true
+  end
   return nil, text == "process not found" and no_process(pid) or failure("NotFound", text)
+end
+
+-- A process of this shard has got a message of another one, which will not ask again.
+function S.known_by(p, from)
+  local shard = shard_of(from)
+  if not shard or shard == -1 then return end
+  local own = S.own(p)
+  local shards = own.known_by
+  if not shards then
+    shards = {}
+    own.known_by = shards
+  end
+  shards[shard] = true
+end
+
+function S.tell_known(p, own)
+  for shard in next, own.known_by or {} do
+    S.signal(S.shard_pid(shard), "gone", p.pid)
+    own.known_by[shard] = nil
+  end
 end
 
 -- Names: a table of this shard's own names; with several shards the node decides (S.node_names, which the host turns on

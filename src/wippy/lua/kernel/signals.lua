@@ -1,12 +1,29 @@
 -- Signals between shards: messages, exits, relations, spawns; a question parks its task until the other shard has answered.
 local S = ...
 local select, pcall = select, pcall
-local unpack, encode, decode_list, request, SIGNAL = table.unpack, S.encode, S.decode_list, S.request, S.SIGNAL
+local unpack, pack, string_unpack = table.unpack, string.pack, string.unpack
+local encode, decode_list, request, SIGNAL, MESSAGE = S.encode, S.decode_list, S.request, S.SIGNAL, S.MESSAGE
 
 local asks, last_ask = {}, 0
 
 function S.signal(pid, kind, ...)
   request(SIGNAL, 0, pid, encode(true, { n = select("#", ...) + 3, kind, pid, 0, ... }))
+end
+
+-- A message, the common signal, has a light form: its head is packed in front of the list, the number is the shard's.
+function S.message_away(shard, pid, from, topic, list)
+  request(MESSAGE, shard, pid, pack("<s2s4", from, topic) .. encode(true, list))
+end
+
+local function deliver(p, text)
+  local from, topic, at = string_unpack("<s2s4", text)
+  S.deliver_foreign(p, topic, from, decode_list(text, true, at))
+end
+
+-- Its sender has been told that it was accepted: who cannot take it for lack of memory fails.
+function S.receive_message(pid, text)
+  local p = S.find_process(pid)
+  if p and not p.dead and not pcall(deliver, p, text) then S.kill(p, S.out_of_memory) end
 end
 
 -- The next question starts a process: its relations are noted when the answer comes, for its end may come right behind.
@@ -43,8 +60,10 @@ local signals = {
     local p = S.find_process(pid)
     if not p or p.dead then return nil, "process not found" end
     S.deliver_foreign(p, topic, from, list)
+    S.known_by(p, from)
     return true
   end,
+  gone = function(_, pid) S.forget_away(pid) end,
   exit = function(pid, from, v, e) S.exited(pid, from, v, e) end,
   down = function(pid, from, v, e) S.link_lost(pid, from, v, e) end,
   watch = S.watch, unwatch = S.unwatch, link = S.join_link, unlink = S.drop_link,

@@ -7,6 +7,8 @@ local nothing = {}
 -- Any process of another shard: signals go by the shard in the number.
 local function shard_pid(shard) return "{|0x" .. string.format("%05x", S.stride + shard) .. "}" end
 
+S.shard_pid = shard_pid
+
 -- The definition of a process, and the shard it is to run on; or nil and an error.
 local function prepared(id, host_id)
   local host, err = S.host(host_id)

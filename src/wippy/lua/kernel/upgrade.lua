@@ -47,8 +47,9 @@ end
 local function move(p, q)
   q.pid, q.n, q.relations, q.trap, q.shielded, q.reply = p.pid, p.n, p.relations, p.trap, p.shielded, p.reply
   local old, new = p.own or {}, S.own(q)
-  new.names, new.watched, new.upgradable, new.upgraded = old.names, old.watched, old.upgradable, true
-  old.names, old.watched = nil, nil
+  new.names, new.watched, new.known_by = old.names, old.watched, old.known_by
+  new.upgradable, new.upgraded = old.upgradable, true
+  old.names, old.watched, old.known_by = nil, nil, nil
   p.relations, p.reply = false, false
 end
 

@@ -297,11 +297,13 @@ function S.decode_head(text, most)
 end
 
 -- The values of an encoded array as a packed list: nil values keep their places.
-function S.decode_list(text, shared)
+function S.decode_list(text, shared, start)
   tables = shared and {} or nil
-  local code, at = byte(text, 1), 2
+  local at = start or 1
+  local code = byte(text, at)
   local size = code - 0x90
-  if code == 0xdc then size, at = unpack(">I2", text, 2) elseif code == 0xdd then size, at = unpack(">I4", text, 2) end
+  at = at + 1
+  if code == 0xdc then size, at = unpack(">I2", text, at) elseif code == 0xdd then size, at = unpack(">I4", text, at) end
   local list = { n = size }
   for i = 1, size do list[i], at = get(text, at) end
   tables = nil
