@@ -10,6 +10,8 @@ Pair = tuple[str, str]
 class Case(NamedTuple):
     """`code` is run as a function `try(target, case)`; it gives value and error, as the function under test does.
 
+    What it needs on the way it takes with `must(value, error)`.
+
     `asks`: (function, action); `resource`: the exact resource, in which `{target}` stands for the PID of a process;
     `message`: the text of the denial, None when what is denied is left out. `needs`: other permissions of the program.
     `then`: the kind of error it gives when it is allowed. `counted`: it makes the counter of its name grow by one.
@@ -377,11 +379,11 @@ def _contracts() -> list[Case]:
     context = ("contract.context", "context", "not allowed: contract.context")
     security = ("contract.security", "security", "not allowed: contract.security")
     network = ("network.select", "app:net", "not allowed to select network: app:net")
-    through = "local c, e = contract.get('app:contract') if not c then return nil, e end return c"
-    instance = "local i, e = contract.open('app:binding') if not i then return nil, e end"
+    through = "must(contract.get('app:contract'))"
+    instance = "must(contract.open('app:binding'))"
     find = get[:2]
     return [
-        Case("contract.get", *get, through),
+        Case("contract.get", *get, "return contract.get('app:contract')"),
         Case("contract.open", *opened, "return contract.open('app:binding?a=1', { b = 2 })"),
         Case(
             "contract.open",
@@ -390,41 +392,74 @@ def _contracts() -> list[Case]:
             (opened[:2],),
         ),
         Case("contract.find_implementations", *listed, "return contract.find_implementations('app:contract')"),
-        Case("contract.Contract.implementations", *listed, f"{through}:implementations()", (find,)),
-        Case("contract.Contract.open", *opened, f"{through}:open()", (find,)),
-        Case("contract.Contract.with_context", *context, f"{through}:with_context({{}})", (find,)),
+        Case("contract.Contract.implementations", *listed, f"return {through}:implementations()", (find,)),
+        Case("contract.Contract.open", *opened, f"return {through}:open()", (find,)),
+        Case("contract.Contract.with_context", *context, f"return {through}:with_context({{}})", (find,)),
         Case(
             "contract.Contract.with_actor",
             *security,
-            f"{through}:with_actor(security.new_actor('ada'))",
+            f"return {through}:with_actor(security.new_actor('ada'))",
             (find, ACTOR),
         ),
         Case(
             "contract.Contract.with_scope",
             *security,
-            f"{through}:with_scope(security.new_scope())",
+            f"return {through}:with_scope(security.new_scope())",
             (find, SCOPE),
         ),
         Case(
             "contract.Contract.with_options",
             *network,
-            f"{through}:with_options({{ network = 'app:net' }})",
+            f"return {through}:with_options({{ network = 'app:net' }})",
             (find,),
         ),
         Case(
             "contract.Instance.method",
             *call,
-            f"{instance} return i:run(case)",
+            f"return {instance}:run(case)",
             (opened[:2],),
             counted=True,
         ),
         Case(
             "contract.Instance.method_async",
             *call,
-            f"{instance} local f, e = i:run_async(case) if f then f:channel():receive() end return f, e",
+            f"local f, e = {instance}:run_async(case) if f then f:channel():receive() end return f, e",
             (opened[:2],),
             counted=True,
         ),
+    ]
+
+
+def _groups() -> list[Case]:
+    opening = ("pg.open", "app:groups")
+
+    def method(name: str, what: str, arguments: str = "'cases'", **more: bool) -> Case:
+        code = f"return must(pg.open('app:groups')):{name}({arguments})"
+        if name in ("monitor", "events"):
+            code = f"local s, _, e = must(pg.open('app:groups')):{name}({arguments}) return s, e"
+        message = f"not allowed to {what}"
+        resource = "cases" if arguments else ""
+        return Case(f"pg.Instance.{name}", f"pg.{name}", resource, message, code, (opening,), **more)  # type: ignore[arg-type]
+
+    return [
+        Case("pg.open", *opening, "not allowed to open process groups: app:groups", "return pg.open('app:groups')"),
+        method("join", "join group: cases"),
+        Case(
+            "pg.Instance.leave",
+            "pg.leave",
+            "cases",
+            "not allowed to leave group: cases",
+            "local g = must(pg.open('app:groups')) g:join('cases') return g:leave('cases')",
+            (opening, ("pg.join", "cases")),
+        ),
+        method("get_members", "list members of group: cases"),
+        method("get_local_members", "list local members of group: cases"),
+        method("which_groups", "list groups", ""),
+        method("which_local_groups", "list local groups", ""),
+        method("broadcast", "broadcast to group: cases", "'cases', 'note', case", counted=True),
+        method("broadcast_local", "broadcast to local members of group: cases", "'cases', 'note', case", counted=True),
+        method("monitor", "monitor group: cases"),
+        method("events", "watch groups", ""),
     ]
 
 
@@ -439,6 +474,7 @@ CASES = [
     *_storage(),
     *_security(),
     *_contracts(),
+    *_groups(),
     Case(
         "process.terminate",
         "process.terminate",

@@ -25,7 +25,7 @@ from wippy.project.config import Config
 from wippy.runtime import Runtime
 from wippy.services.security.policies import Policy, PolicyScope
 
-MODULES = "contract ctx env events fs funcs registry security sql store time".split()  # noqa: SIM905
+MODULES = "contract ctx env events fs funcs pg registry security sql store time".split()  # noqa: SIM905
 
 COUNT = """
 local function counted(name)
@@ -38,6 +38,7 @@ COUNTING = (("store.get", "app:effects"), ("store.key.get", "app:effects"), ("st
 TARGET = f"""{COUNT}
 local function main()
   local inbox, control, bus = process.inbox(), process.events(), events.subscribe("cases"):channel()
+  pg.open("app:groups"):join("cases")
   process.registry.register("target")
   while true do
     local r = channel.select({{ inbox:case_receive(), control:case_receive(), bus:case_receive() }})
@@ -51,6 +52,10 @@ return {{ main = main }}
 CHILD = f"{COUNT} local function main(name) counted(name) return true end return {{ main = main }}"
 
 PROGRAM = """
+local function must(v, e)
+  if not v then error(e, 0) end
+  return v
+end
 local function try(target, case)
   %s
 end
@@ -85,6 +90,7 @@ def application(files: Path) -> App:
     app.add("contract", "contract.definition", methods=[{"name": "run"}])
     bound = {"contract": "contract", "default": True, "methods": {"run": "callee"}}
     app.add("binding", "contract.binding", contracts=[bound])
+    app.add("groups", "pg.scope")
     app.add("variables", "env.storage.memory")
     app.add("mark", "env.variable", storage="variables", variable="MARK", default="first")
     rule = {"actions": "none", "resources": "*", "effect": "allow"}

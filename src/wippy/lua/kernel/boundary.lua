@@ -20,8 +20,9 @@ S.request = request
 local OP, CANCEL_OP, RELEASE, EXITED = 1, 3, 7, 8
 S.REPLY, S.SIGNAL, S.LOG, S.EVENT, S.MESSAGE = 2, 4, 5, 6, 10
 
+-- Outside of tasks there is nobody to blame.
 function S.memory_check()
-  if count("count") * 1024 > S.soft then S.over_memory(S.cur) end
+  if S.task and count("count") * 1024 > S.soft then S.over_memory(S.cur) end
 end
 
 -- What the host answers instead of a result: false for `nil, err`, 2 for an error to be raised.

@@ -215,6 +215,12 @@ function S.offer(c, v, drop)
   return true
 end
 
+-- Drops what waits in a channel that nobody sends to any more.
+function S.discard(c)
+  for i = c.first, c.last do c[i] = nil end
+  c.first, c.last = 1, 0
+end
+
 function S.close_channel(c)
   if c.closed then return end
   c.closed = true

@@ -120,6 +120,8 @@ end
 -- Calls a function of this table and answers with its value.
 function interface.ask(number, name, ...) S.reply_host(number, interface[name](...), nil) end
 function interface.publish(system, kind, path, data) S.publish(system, kind, path, data and decode(data) or nil) end
+-- News for a module: it has put a function of its name into S.receivers.
+function interface.tell(name, ...) S.receivers[name](...) end
 function interface.bus_outside(on) S.bus_outside = on end
 -- `source`: the entry whose change has changed the definition.
 function interface.invalidate(id, source)

@@ -107,6 +107,8 @@ local function install_class(spec)
   return methods, class
 end
 
+S.receivers = {}                      -- name of a module -> what it does with news from the host (interface.tell)
+
 local modules = {}                    -- name -> the value bound in guest environments
 S.modules = modules
 

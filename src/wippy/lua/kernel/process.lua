@@ -230,6 +230,28 @@ local function stop_call(t)
   S.cancel_call(callee)
 end
 
+local function run_hooks(p, hooks)
+  for f in next, hooks or nothing do
+    f(p)
+    hooks[f] = nil
+  end
+end
+
+-- Calls f(p) once when the process has ended, before anybody is told: outside of every task, and again after a failure. What
+-- such a hook takes back belongs to the process and stays through an upgrade, as what stands in `own.kept` does.
+function S.at_exit(p, f)
+  local own = S.own(p)
+  if not own.exits then own.exits = {} end
+  own.exits[f] = true
+end
+
+-- The same when the code that runs now has ended, also by an upgrade.
+function S.at_code_end(p, f)
+  local own = S.own(p)
+  if not own.code_ends then own.code_ends = {} end
+  own.code_ends[f] = true
+end
+
 -- What a process's code has under way.
 function S.release_code(p)
   if p.main then stop_call(p.main) end
@@ -240,6 +262,7 @@ function S.release_code(p)
     own.calls[callee] = nil
     S.cancel_call(callee)
   end
+  run_hooks(p, own.code_ends)
   S.release_timers(own)
   S.release_subscriptions(p, own)
   S.release_operations(p, own)
@@ -251,6 +274,7 @@ local function release(p)
   if not own then return end
   S.release_names(p, own)
   S.tell_known(p, own)
+  run_hooks(p, own.exits)
   S.report_end(p, own)
 end
 

@@ -48,8 +48,9 @@ local function move(p, q)
   q.pid, q.n, q.relations, q.trap, q.shielded, q.reply = p.pid, p.n, p.relations, p.trap, p.shielded, p.reply
   local old, new = p.own or {}, S.own(q)
   new.names, new.watched, new.known_by = old.names, old.watched, old.known_by
+  new.exits, new.kept = old.exits, old.kept
   new.upgradable, new.upgraded = old.upgradable, true
-  old.names, old.watched, old.known_by = nil, nil, nil
+  old.names, old.watched, old.known_by, old.exits = nil, nil, nil, nil
   p.relations, p.reply = false, false
 end
 
