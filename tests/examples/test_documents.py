@@ -22,7 +22,10 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
 ]
-GUIDES = [ROOT / "docs" / name for name in ("processes.md", "http.md", "errors.md")]
+GUIDES = [
+    ROOT / "docs" / name
+    for name in ("processes.md", "http.md", "errors.md", "security.md", "contracts.md", "groups.md")
+]
 EMBEDDING = ROOT / "docs" / "embedding.md"
 
 
@@ -46,12 +49,13 @@ def test_the_application_of_the_readme(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-def test_getting_started(tmp_path: Path) -> None:
-    page = ROOT / "docs" / "getting-started.md"
+@pytest.mark.parametrize(("name", "count"), [("getting-started", 5), ("security", 4), ("contracts", 1), ("groups", 1)])
+def test_commands_print_what_the_page_says(tmp_path: Path, name: str, count: int) -> None:
+    page = ROOT / "docs" / f"{name}.md"
     directory = written(page, tmp_path)
     assert wippy(directory, "init").code == 0
     shown = list(commands(page))
-    assert len(shown) == 5
+    assert len(shown) == count
     for words, output in shown:
         outcome = wippy(directory, *words)
         assert (outcome.code, outcome.out, outcome.err) == (0, output, ""), words

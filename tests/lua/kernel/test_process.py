@@ -193,3 +193,33 @@ def test_ended_processes_leave_nothing_in_memory(driver: Driver) -> None:
         driver.do(body, child)
     assert driver.shard.live == 0
     assert driver.shard.call("settled_memory") < before + 400_000
+
+
+def test_hooks_at_exit_run_before_watchers_hear_and_again_after_a_failure(
+    driver: Driver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("CRITICAL", "wippy.lua")
+    pid = driver.start(driver.define("process.inbox():receive()"))
+    watcher = driver.start(
+        driver.define("process.monitor(...) process.events():receive() print('EXIT after ' .. calls())"), pid
+    )
+    driver.idle()
+    driver.lua(
+        """
+        local S, pid, watcher = ...
+        local calls = 0
+        S.find_process(watcher).env.calls = function() return calls end
+        local function hook(p)
+          if p.pid ~= pid then error("another process") end
+          calls = calls + 1
+          if calls < 3 then error("not yet") end
+        end
+        S.at_exit(S.find_process(pid), hook)
+        S.at_exit(S.find_process(pid), hook)
+        """,
+        pid.encode(),
+        watcher.encode(),
+    )
+    driver.deliver(pid, "end")
+    driver.until(lambda: watcher in driver.exits)
+    assert driver.printed() == ["EXIT after 3"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .driver import Driver
+from .driver import Driver, main
 
 WAIT = "process.inbox():receive()"
 
@@ -202,3 +202,13 @@ def test_sending_over_shards_reports_the_dead() -> None:
         process.events():receive()
         return select(2, process.send(pid, "t")):message()"""
     assert driver.do(body, child) == "process not found"
+
+
+@pytest.mark.parametrize("verb", ["monitor", "link"])
+def test_a_denied_relation_is_not_made(verb: str) -> None:
+    driver = Driver({"t:idle": main(WAIT), "t:asks": main(f"local ok, e = process.{verb}(...) return e:message()")},
+                    open_identity=False)  # fmt: skip
+    pid = driver.start("t:idle")
+    driver.denied.add((f"process.{verb}", pid))
+    assert driver.value("t:asks", pid) == f"not allowed to {verb}: {pid}"
+    assert driver.lua("local S, pid = ... return S.find_process(pid).relations", pid.encode()) is False
