@@ -59,6 +59,15 @@ local function main(n)
 end
 return { main = main }
 """
+CONTRACT_CALLER = """
+local contract = require("contract")
+local function main(n)
+  local adder, sum = contract.open("bench:adder"), 0
+  for i = 1, n do sum = sum + adder:add(i, 1) end
+  return sum
+end
+return { main = main }
+"""
 ADD = "return { main = function(a, b) return a + b end }"
 TICKER = """
 local time = require("time")
@@ -126,6 +135,14 @@ def entries(port: int | None = None) -> list[Entry]:
         lua("noop", "process.lua", NOOP),
         lua("churn", "process.lua", CHURN),
         lua("caller", "process.lua", CALLER, ["funcs"]),
+        lua("contract_caller", "process.lua", CONTRACT_CALLER, ["contract"]),
+        Entry(EntryId("bench", "adding"), "contract.definition", {}, {"methods": [{"name": "add"}]}),
+        Entry(
+            EntryId("bench", "adder"),
+            "contract.binding",
+            {},
+            {"contracts": [{"contract": "bench:adding", "methods": {"add": "bench:add"}}]},
+        ),
         lua("ticker", "process.lua", TICKER, ["time"]),
         lua("spin", "process.lua", SPIN),
         lua("add", "function.lua", ADD),

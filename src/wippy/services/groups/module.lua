@@ -13,7 +13,8 @@ local LONGEST_NAME = 1024
 local function invalid(message) return failure("Invalid", message) end
 local function own_pid() return S.pid_of(S.cur) end
 
--- What a process has here: how many memberships and subscriptions. Made with the first one; ends with the process.
+-- What a process has here: its memberships by group, so that they count as its memory, and its subscriptions. Made with the
+-- first one; ends with the process.
 local subscriptions, last = {}, 0     -- number (k * stride + shard, so that the node knows where it is) -> subscription
 
 local function leave_everything(p)
@@ -29,7 +30,7 @@ local function held()
   local own = S.own(S.cur)
   local groups = own.groups
   if not groups then
-    groups = { joins = 0, subscribed = 0, subscriptions = {} }
+    groups = { joins = 0, joined = {}, subscribed = 0, subscriptions = {} }
     own.groups = groups
     S.at_exit(S.cur, leave_everything)
   end
@@ -99,6 +100,18 @@ local function denied_for(permission, list)
   return nil
 end
 
+-- Notes memberships that the node has granted or taken back; leaving more often than joined changes nothing.
+local function count(mine, scope, list, by)
+  for i = 1, #list do
+    local key = scope .. "\0" .. list[i]
+    local times = (mine.joined[key] or 0) + by
+    if times >= 0 then
+      mine.joined[key] = times > 0 and times or nil
+      mine.joins = mine.joins + by
+    end
+  end
+end
+
 define("join", "pg.join", function(inst, permission, name, given)
   if not inst then return nil, permission end
   local list, err = group_list(given, name)
@@ -111,7 +124,7 @@ define("join", "pg.join", function(inst, permission, name, given)
   local ok
   ok, err = host.join(inst.id, own_pid(), list)
   if not ok then return nil, err end
-  mine.joins = mine.joins + #list
+  count(mine, inst.id, list, 1)
   S.give_turn()
   return true, nil
 end)
@@ -121,11 +134,10 @@ define("leave", "pg.leave", function(inst, permission, name, given)
   local list, err = group_list(given, name)
   err = err or denied_for(permission, list)
   if err then return nil, err end
-  local left
-  left, err = host.leave(inst.id, own_pid(), list)
-  if not left then return nil, err end
-  local mine = held()
-  mine.joins = mine.joins - left
+  local ok
+  ok, err = host.leave(inst.id, own_pid(), list)
+  if not ok then return nil, err end
+  count(held(), inst.id, list, -1)
   S.give_turn()
   return true, nil
 end)

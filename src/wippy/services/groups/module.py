@@ -57,9 +57,10 @@ def _declare_membership(pg: Module, node: Node) -> None:
         groups.find(scope).join(pid, [_name(name) for name in names])
         return True
 
-    @pg.function("leave(scope: string, pid: bytes, groups: any) -> integer", private=True)
-    def leave(scope: str, pid: bytes, names: Sequence[str | bytes]) -> int:
-        return groups.find(scope).leave(pid, [_name(name) for name in names])
+    @pg.function("leave(scope: string, pid: bytes, groups: any) -> boolean", private=True)
+    def leave(scope: str, pid: bytes, names: Sequence[str | bytes]) -> bool:
+        groups.find(scope).leave(pid, [_name(name) for name in names])
+        return True
 
     @pg.function("members(scope: string, group: bytes) -> {string}", private=True)
     def members(scope: str, group: bytes) -> list[bytes]:

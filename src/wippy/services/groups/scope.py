@@ -66,9 +66,8 @@ class GroupScope:
                 shown = group.decode("utf-8", "replace")
                 raise Error(RATE_LIMITED, f"pg: too many members in group {shown} (limit {most_members})", True)
 
-    def leave(self, pid: bytes, groups: Sequence[bytes]) -> int:
-        """One membership less in each group of which it is a member; how many that are. Raises Error(NotFound) when it
-        is none."""
+    def leave(self, pid: bytes, groups: Sequence[bytes]) -> None:
+        """One membership less in each group of which it is a member. Raises Error(NotFound) when that is none."""
         with self._lock:
             joined = self._joined.get(pid, Counter[bytes]())
             found = {group: min(times, joined[group]) for group, times in Counter(groups).items() if group in joined}
@@ -76,7 +75,6 @@ class GroupScope:
                 raise not_found("pg: process not joined in group")
             for group, times in found.items():
                 self._drop(pid, group, times)
-            return sum(found.values())
 
     def exit(self, pid: bytes) -> None:
         """The process has ended: it leaves everything."""
