@@ -255,6 +255,7 @@ def test_a_process_with_a_default_host_is_repeated() -> None:
         ("{ retry = { max_attempts = 2, initial_delay = -1 } }", "retry.initial_delay"),
         ("{ retry = { max_attempts = 2, backoff_factor = {} } }", "retry.backoff_factor"),
         ("{ retry = { max_attempts = 2, retry_kinds = 'Internal' } }", "retry.retry_kinds"),
+        ("{ retry = { max_attempts = 2, skip_kinds = { 0/0 } } }", "retry.skip_kinds"),
         ("{ timeout = {} }", "timeout"),
         ("{ timeout = '-1s' }", "timeout"),
     ],

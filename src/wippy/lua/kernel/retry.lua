@@ -33,7 +33,10 @@ local function kinds(options, name)
   local list, set = S.raw_index(options, name), {}
   if list == nil then return set end
   if type(list) ~= "table" or S.class_of(list) == "handle" then invalid("retry." .. name, "a list of error kinds") end
-  for _, kind in S.raw_pairs(list) do set[kind] = true end
+  for _, kind in S.raw_pairs(list) do
+    if type(kind) ~= "string" then invalid("retry." .. name, "a list of error kinds") end
+    set[kind] = true
+  end
   return set
 end
 

@@ -4,7 +4,7 @@
 -- with the numbers that the host judges by. So what guests make of them counts as their memory, and nothing of the host is held.
 local S, module, host = ...
 local ACTOR, SCOPE, POLICY = S.ACTOR, S.SCOPE, {}
-local type, rawget, rawlen, setmetatable, next = type, rawget, rawlen, setmetatable, next
+local type, error, rawget, rawlen, setmetatable, next = type, error, rawget, rawlen, setmetatable, next
 local bad_argument, copy = S.bad_argument, S.copy
 
 local CREATE_ACTOR, CREATE_SCOPE = S.permission("security.actor.create"), S.permission("security.scope.create")
@@ -151,7 +151,11 @@ end
 -- The actor and the policies of an identity never change: asked for once.
 local function current()
   local holder = S.cur.ctx.holder
-  if not holder.known then holder.known = host.current() end
+  if not holder.known then
+    local known, err = host.current()
+    if not known then error(S.error_state(err).message, 0) end
+    holder.known = known
+  end
   return holder.known
 end
 
