@@ -363,6 +363,47 @@ def test_subscriptions_of_a_process_end_with_it() -> None:
     assert found.use(work) == 0
 
 
+def test_an_upgraded_process_stays_a_member_and_loses_its_subscriptions() -> None:
+    found = app().process(
+        "changing",
+        """
+        local generation, reply_to = ...
+        local g = pg.open("app:groups")
+        if generation == 1 then
+          g:join({ "room", "room" })
+          g:events()
+          process.upgrade(nil, 2, reply_to)
+        end
+        g:leave("room")
+        process.send(reply_to, "joined", #g:get_members("room"))
+        process.inbox():receive()
+        """,
+        modules=MODULES,
+    )
+
+    async def work(runtime: Runtime) -> Any:
+        return await runtime.run_process("app:main", "app:host")
+
+    body = """
+    local pid = spawn("changing", 1, process.pid())
+    local left = within(joined)
+    process.monitor(pid)
+    process.send(pid, "end")
+    within(process.events())
+    return { left, #g:get_members("room") }
+    """
+    found.process("main", START + body, modules=MODULES)
+    subscribed = []
+
+    async def and_look(runtime: Runtime) -> Any:
+        result = await work(runtime)
+        subscribed.append(len(runtime.node.resources["@groups"].scopes["app:groups"]._subscriptions))
+        return result
+
+    assert found.use(and_look) == [1, 0]
+    assert subscribed == [0]
+
+
 # Limits ----------------------------------------
 
 

@@ -152,6 +152,15 @@ def _builders() -> list[Case]:
         raised("Spawner.with_options", network, f"process.with_context({{}}):with_options{select}", CONTEXT),
         raised("Spawner.with_actor", security, f"process.with_context({{}}):with_actor({actor})", CONTEXT, ACTOR),
         raised("Spawner.with_scope", security, f"process.with_context({{}}):with_scope({scope})", CONTEXT, SCOPE),
+        Case(
+            "process.Spawner.with_name",
+            "process.registry.register",
+            "the name",
+            "not allowed to register: the name",
+            "return process.with_context({}):with_name('the name')",
+            (CONTEXT,),
+            raises=True,
+        ),
         Case("funcs.call", *calls, "return funcs.call('app:callee', case)", counted=True),
         Case("funcs.async", *calls, f"local f, e = funcs.async('app:callee', case) {awaited}", counted=True),
         Case("funcs.Executor.call", *calls, "return funcs.new():call('app:callee', case)", counted=True),
@@ -346,7 +355,16 @@ def _events() -> list[Case]:
 
 def _processes() -> list[Case]:
     run = "return process.exec('app:child', 'app:host', case)"
+    asked = (
+        (("process.exec", "app:child"), HOST, "not allowed to exec process: app:child"),
+        (HOST, ("process.exec", "app:child"), "not allowed to spawn on host: app:host"),
+    )
+    built = "return process.with_context({}):exec('app:child', 'app:host', case)"
     return [
+        *(
+            Case("process.Spawner.exec", *one, message, built, (other, CONTEXT), raises=True, counted=True)
+            for one, other, message in asked
+        ),
         Case(
             "process.exec",
             "process.exec",

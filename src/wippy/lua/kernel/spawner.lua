@@ -15,7 +15,7 @@ local function text(v, position, name)
   return v
 end
 
--- The spawn variants: what they relate, and whether process.host is asked for (spec 05 §11: by spawn and exec alone).
+-- The spawn variants: what they relate, and whether process.host is asked for (spec 05 §11: by process.spawn and exec alone).
 local VARIANTS = {
   spawn = { host = true, start = false },
   spawn_monitored = { start = { monitor = true } },
@@ -25,12 +25,11 @@ local VARIANTS = {
 local SPAWN, HOST, EXEC = permission("process.spawn"), permission("process.host"), permission("process.exec")
 local SPAWN_MONITORED, SPAWN_LINKED = permission("process.spawn.monitored"), permission("process.spawn.linked")
 
-local function refusal(variant, id, host)
-  local err = S.denied(SPAWN, id)
-  if err then return err end
-  if variant.host then return S.denied(HOST, host) end
-  if not err and variant.start.monitor then err = S.denied(SPAWN_MONITORED, id) end
-  if not err and variant.start.link then err = S.denied(SPAWN_LINKED, id) end
+local function refusal(variant, s, id, host)
+  local err, start = S.denied(SPAWN, id), variant.start
+  if not err and variant.host and not s then err = S.denied(HOST, host) end
+  if not err and start and start.monitor then err = S.denied(SPAWN_MONITORED, id) end
+  if not err and start and start.link then err = S.denied(SPAWN_LINKED, id) end
   return err
 end
 
@@ -44,7 +43,7 @@ end
 local function spawn(name, variant, s, id, host, args)
   text(id, 1, name)
   text(host, 2, name)
-  local denied = refusal(variant, id, host)
+  local denied = refusal(variant, s, id, host)
   if denied then return nil, denied, true end
   local ctx = s and S.builder_context(s) or S.cur.ctx
   return S.spawn(id, host, ctx, args, start_of(variant.start, s))

@@ -81,6 +81,7 @@ PROCESS = KernelModule(
         "unlisten(channel: Channel) -> boolean": "Ends a subscription and closes its channel.",
         "with_context(values: table) -> Spawner": "A spawner whose processes see these context values.",
         "with_options(options: table) -> Spawner": "A spawner with options.",
+        "upgrade(id: string?, ...any)": "Goes on with new code under the same PID, names, relations and mail.",
         "registry.register(name: string, pid: string?, scope: number?) -> boolean": "Gives a process a name.",
         "registry.lookup(name: string) -> string": "The PID that has a name.",
         "registry.unregister(name: string, scope: number?) -> boolean": "Frees a name.",
@@ -96,7 +97,11 @@ PROCESS = KernelModule(
             "with_options(options: table) -> Spawner": "Another spawner, with more options.",
             "with_actor(actor: Actor) -> Spawner": "Another spawner, whose processes act as an actor.",
             "with_scope(scope: Scope) -> Spawner": "Another spawner, whose processes act within a scope.",
+            "with_name(name: string) -> Spawner": "Another spawner, whose process gets a name; who has it already is "
+            "sent the messages instead.",
+            "with_message(topic: string, ...any) -> Spawner": "Another spawner, whose process finds a message waiting.",
             **_SPAWNS,
+            "exec(id: string, host: string, ...any) -> any": "Runs a process to its end; its result. (yields)",
         },
     },
     permissions={
@@ -117,6 +122,8 @@ PROCESS = KernelModule(
         "Spawner.with_options": _OPTIONS_PERMISSIONS,
         "Spawner.with_actor": (may.PROCESS_SECURITY,),
         "Spawner.with_scope": (may.PROCESS_SECURITY,),
+        "Spawner.with_name": (may.REGISTER[0].raising(),),
+        "Spawner.exec": (may.EXEC.raising(), may.HOST.raising()),
         "Spawner.spawn": (may.SPAWN.raising(),),
         **{
             f"Spawner.{name}": tuple(permission.raising() for permission in asked)

@@ -13,28 +13,42 @@ local LONGEST_NAME = 1024
 local function invalid(message) return failure("Invalid", message) end
 local function own_pid() return S.pid_of(S.cur) end
 
--- What a process has here: its memberships by group, so that they count as its memory, and its subscriptions. Made with the
--- first one; ends with the process.
+-- What a process has here. Memberships by group, so that they count as its memory: they stay through an upgrade and end with
+-- the process. Subscriptions end with the code that made them.
 local subscriptions, last = {}, 0     -- number (k * stride + shard, so that the node knows where it is) -> subscription
 
-local function leave_everything(p)
-  for number, sub in next, p.own.groups.subscriptions do
-    host.unsubscribe(sub.scope, number)
-    subscriptions[number] = nil
-    p.own.groups.subscriptions[number] = nil
-  end
-  host.exit(p.pid)
-end
+local function leave_everything(p) host.exit(p.pid) end
 
-local function held()
+local function memberships()
   local own = S.own(S.cur)
-  local groups = own.groups
-  if not groups then
-    groups = { joins = 0, joined = {}, subscribed = 0, subscriptions = {} }
-    own.groups = groups
+  if not own.kept then own.kept = {} end
+  local mine = own.kept.groups
+  if not mine then
+    mine = { joins = 0, joined = {} }
+    own.kept.groups = mine
     S.at_exit(S.cur, leave_everything)
   end
-  return groups
+  return mine
+end
+
+local function unsubscribe_all(p)
+  local mine = p.own.group_subscriptions
+  for number, sub in next, mine.list do
+    host.unsubscribe(sub.scope, number)
+    subscriptions[number] = nil
+    mine.list[number] = nil
+  end
+end
+
+local function own_subscriptions()
+  local own = S.own(S.cur)
+  local mine = own.group_subscriptions
+  if not mine then
+    mine = { n = 0, list = {} }
+    own.group_subscriptions = mine
+    S.at_code_end(S.cur, unsubscribe_all)
+  end
+  return mine
 end
 
 -- Arguments -----------------------------------------------------------------------------------------------------------------
@@ -117,7 +131,7 @@ define("join", "pg.join", function(inst, permission, name, given)
   local list, err = group_list(given, name)
   err = err or denied_for(permission, list)
   if err then return nil, err end
-  local mine = held()
+  local mine = memberships()
   if mine.joins + #list > MOST_JOINS then
     return nil, failure("RateLimited", "pg: too many memberships of one process (limit " .. MOST_JOINS .. ")", true)
   end
@@ -137,7 +151,7 @@ define("leave", "pg.leave", function(inst, permission, name, given)
   local ok
   ok, err = host.leave(inst.id, own_pid(), list)
   if not ok then return nil, err end
-  count(held(), inst.id, list, -1)
+  count(memberships(), inst.id, list, -1)
   S.give_turn()
   return true, nil
 end)
@@ -205,21 +219,21 @@ end
 
 -- `start(number)` subscribes at the node and gives the present.
 local function subscribe(inst, start)
-  local mine = held()
-  if mine.subscribed >= MOST_SUBSCRIPTIONS then
+  local mine = own_subscriptions()
+  if mine.n >= MOST_SUBSCRIPTIONS then
     return nil, nil, failure("RateLimited", "too many subscriptions (limit " .. MOST_SUBSCRIPTIONS .. ")", true)
   end
   local number = (last + 1) * S.stride + S.shard
   local sub = { number = number, scope = inst.id, channel = S.new_channel(64), closed = false }
   local handle = setmetatable({ [SUBSCRIPTION] = sub }, subscription_class)
-  subscriptions[number], mine.subscriptions[number] = sub, sub
+  subscriptions[number], mine.list[number] = sub, sub
   last = last + 1
   local present, err = start(number)
   if not present then
-    subscriptions[number], mine.subscriptions[number] = nil, nil
+    subscriptions[number], mine.list[number] = nil, nil
     return nil, nil, err
   end
-  mine.subscribed = mine.subscribed + 1
+  mine.n = mine.n + 1
   S.give_turn()
   return handle, present, nil
 end
@@ -257,9 +271,9 @@ function subscription_methods:close(options)
   if not sub.closed then
     sub.closed = true
     host.unsubscribe(sub.scope, sub.number)
-    local mine = held()
-    mine.subscribed = mine.subscribed - 1
-    subscriptions[sub.number], mine.subscriptions[sub.number] = nil, nil
+    local mine = own_subscriptions()
+    mine.n = mine.n - 1
+    subscriptions[sub.number], mine.list[sub.number] = nil, nil
     S.close_channel(sub.channel)
   end
   if options and S.raw_index(options, "flush") == true then S.discard(sub.channel) end
