@@ -24,6 +24,7 @@ class Unit:
     pool: int | None = None
     call_host: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] | None = None
     version: int = 0
     chunk: Compiled | None = None
 
@@ -175,6 +176,7 @@ class CodeStore:
             "pool": {"most": unit.pool} if unit.pool else None,
             "call_host": unit.call_host,
             "options": unit.options or None,
+            "limits": unit.limits,
         }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
 from wippy.compute.code import Unit, split_imports
+from wippy.compute.limits import Limits
 from wippy.core.config import Verbatim
 from wippy.core.errors import invalid
 from wippy.registry.entry import Entry
@@ -61,6 +62,7 @@ class FunctionConfig(msgspec.Struct, frozen=True):
     modules: list[str] = []
     imports: dict[str, str] = {}
     pool: Pool = Pool()
+    limits: Limits = Limits()
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
@@ -73,53 +75,55 @@ class ProcessConfig(msgspec.Struct, frozen=True):
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
-class CodeHandler(KindHandler[msgspec.Struct]):
+Code = TypeVar("Code", LibraryConfig, FunctionConfig, ProcessConfig)
+
+
+class CodeHandler(KindHandler[Code]):
     """Shared by the Lua kinds: an entry is a unit of the node's code."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def unit(self, entry: Entry, config: LibraryConfig | FunctionConfig | ProcessConfig) -> Unit:
+    def unit(self, entry: Entry, config: Code) -> Unit:
         if not config.source.strip():
             raise invalid("source is required")
         modules, imports = split_imports(config.imports, config.modules)
         return Unit(str(entry.id), config.source, modules=modules, imports=imports)
 
-    async def add(self, entry: Entry, config: msgspec.Struct) -> None:
-        self._node.code.put(self.unit(entry, config))  # type: ignore[arg-type]
+    async def add(self, entry: Entry, config: Code) -> None:
+        self._node.code.put(self.unit(entry, config))
 
-    async def update(self, entry: Entry, config: msgspec.Struct, previous: Entry) -> None:
-        self._node.code.put(self.unit(entry, config))  # type: ignore[arg-type]
+    async def update(self, entry: Entry, config: Code, previous: Entry) -> None:
+        self._node.code.put(self.unit(entry, config))
 
     async def remove(self, entry: Entry) -> None:
         self._node.code.remove(str(entry.id))
 
 
-class LibraryHandler(CodeHandler):
+class LibraryHandler(CodeHandler[LibraryConfig]):
     kind = "library.lua"
     config = LibraryConfig
 
 
-class FunctionHandler(CodeHandler):
+class FunctionHandler(CodeHandler[FunctionConfig]):
     kind = "function.lua"
     config = FunctionConfig
 
-    def unit(self, entry: Entry, config: LibraryConfig | FunctionConfig | ProcessConfig) -> Unit:
-        assert isinstance(config, FunctionConfig)
+    def unit(self, entry: Entry, config: FunctionConfig) -> Unit:
         if not config.method:
             raise invalid("method is required")
         config.pool.check()
         unit = super().unit(entry, config)
         unit.method, unit.pool, unit.options = config.method, config.pool.most, config.options
+        unit.limits = config.limits.for_kernel()
         return unit
 
 
-class ProcessHandler(CodeHandler):
+class ProcessHandler(CodeHandler[ProcessConfig]):
     kind = "process.lua"
     config = ProcessConfig
 
-    def unit(self, entry: Entry, config: LibraryConfig | FunctionConfig | ProcessConfig) -> Unit:
-        assert isinstance(config, ProcessConfig)
+    def unit(self, entry: Entry, config: ProcessConfig) -> Unit:
         unit = super().unit(entry, config)
         unit.method = config.method or "main"
         default_host = config.default_host or config.options.get("default_host")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 
 from wippy.compute.lifecycle import Lifecycle
+from wippy.compute.limits import Limits
 from wippy.core.errors import Error, unavailable
 from wippy.lua.scheduler import Scheduler
 from wippy.registry.entry import Entry
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class HostLimits(msgspec.Struct, frozen=True):
+class HostSizes(msgspec.Struct, frozen=True):
     """`workers`: how many threads, at most one a core; 0 and 1 mean the event loop's thread, where processes talk to
     each other and to functions at the least cost (docs/decisions/017-workers.md). Queue sizes are accepted; queues are
     not bounded here."""
@@ -30,16 +31,18 @@ class HostLimits(msgspec.Struct, frozen=True):
 
 
 class ProcessHostConfig(msgspec.Struct, frozen=True):
-    host: HostLimits = HostLimits()
+    host: HostSizes = HostSizes()
+    limits: Limits = Limits()
     lifecycle: Lifecycle = Lifecycle()
 
 
 class ProcessHost:
     """A `process.host`: runs its processes on the shards of its workers."""
 
-    def __init__(self, node: Node, entry_id: str, workers: int = 0) -> None:
+    def __init__(self, node: Node, entry_id: str, workers: int = 0, limits: Limits | None = None) -> None:
         self._node = node
         self._workers = workers
+        self.limits = limits.for_kernel() if limits else None
         self._schedulers: Sequence[Scheduler] = ()
         self.id = entry_id
         self.running = False
@@ -99,7 +102,7 @@ class ProcessHostHandler(HostHandler[ProcessHostConfig]):
     config = ProcessHostConfig
 
     def host(self, name: str, config: ProcessHostConfig) -> ProcessHost:
-        return ProcessHost(self._node, name, config.host.workers)
+        return ProcessHost(self._node, name, config.host.workers, config.limits)
 
     async def update(self, entry: Entry, config: ProcessHostConfig, previous: Entry) -> None:
         """Only `workers` may change on a live host."""

@@ -169,7 +169,8 @@ class Node:
         """`here`: new processes need not ask for a place while the shard has fewer than `most`."""
         placement = self._placement(host_id)
         one_thread = len({id(self._scheduler_of[index]) for index in placement}) == 1
-        return {"here": one_thread and shard in placement, "most": CROWDED}
+        limits = self.resources[host_id].limits
+        return {"here": one_thread and shard in placement, "most": CROWDED, "limits": limits}
 
     def place(self, host_id: str, shard: int) -> int:
         """The shard for a new process whose own one is crowded, or none of the host's; made when all are crowded."""
@@ -339,7 +340,11 @@ class Node:
         answer: asyncio.Future[Any] = self.loop.create_future()
 
         def settle(done: asyncio.Future[Any]) -> None:
-            if not answer.done():
+            if answer.done():
+                return
+            if (error := done.exception()) is not None:
+                answer.set_exception(error)
+            else:
                 answer.set_result(done.result()[0])
 
         future.add_done_callback(settle)

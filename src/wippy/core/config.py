@@ -13,6 +13,7 @@ A kind handler declares its config as a `msgspec.Struct`:
 
 from __future__ import annotations
 
+import re
 from abc import ABC
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -45,6 +46,15 @@ def duration(text: str) -> Duration:
     return Duration(parse_duration(text))
 
 
+class Size(int):
+    """Bytes, written in configuration as a number or as a text such as `64MB` or `1.5GiB`."""
+
+    __slots__ = ()
+
+
+_UNITS = {"": 1, "b": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+
+
 if TYPE_CHECKING:
     Ref: TypeAlias = EntryId
 else:
@@ -65,6 +75,8 @@ def decode_hook(default_ns: str) -> Callable[[type, Any], Any]:
     def decode(wanted: type, value: Any) -> Any:
         if wanted is Duration:
             return _duration(value)
+        if wanted is Size:
+            return _size(value)
         if wanted is Ref:
             return reference(value, default_ns)
         raise NotImplementedError(f"no configuration decoder for {wanted!r}")
@@ -94,6 +106,15 @@ def _duration(value: Any) -> Duration:
         return Duration(parse_duration(value))
     except Error as error:
         raise ValueError(error.message) from None
+
+
+def _size(value: Any) -> Size:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return Size(value)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*?)b?", value.strip().lower()) if isinstance(value, str) else None
+    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
+        raise ValueError(f'expected a number of bytes or a text such as "64MB", got {_shown(value)}')
+    return Size(float(match[1]) * _UNITS[match[2]])
 
 
 def _shown(value: Any) -> str:

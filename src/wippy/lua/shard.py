@@ -14,6 +14,7 @@ import collections
 import functools
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -33,7 +34,7 @@ FILES = (
     "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns", "tables",
     "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions", "timers", "memory",
     "bus", "types", "type_values", "modules", "definitions", "contexts", "retry", "calls", "spawning", "signals",
-    "spawner", "upgrade", "guest", "funcs", "os", "interface",
+    "spawner", "upgrade", "limits", "guest", "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -129,6 +130,7 @@ class Shard:
             "permitted": self._permitted,
             "time": host.clock.wall,
             "monotonic": host.clock.monotonic,
+            "thread_time": time.thread_time,
             "text": _mapped_text,
             "regex": _regex_matches,
             "msgpack_pack": payloads.pack,

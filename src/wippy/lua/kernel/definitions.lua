@@ -56,7 +56,7 @@ local function define(spec)
   local def = {
     id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
     globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host,
-    options = spec.options, plan = nil, pool = false, pid_host = false,
+    options = spec.options, plan = nil, limits = spec.limits or false, pool = false, pid_host = false,
   }
   if spec.pool then
     def.pool = { idle = 0, size = 0, most = spec.pool.most, waiting = S.new_queue(), closed = false }
@@ -110,6 +110,10 @@ function S.host(id)
   host = decode(text)
   hosts[id] = host
   return host
+end
+function S.host_limits(id)
+  local host = S.host(id)
+  return host and host.limits or false
 end
 function S.host_known(id)
   return S.host(id) ~= nil or string.find(id, "#lua.", 1, true) ~= nil

@@ -43,7 +43,7 @@ local function function_main(p, args) return function_main(co_yield(DONE, serve(
 
 local function start(def, instance, ctx, args, reply, request)
   local p = new_process(def.id, def.pid_host, ctx)
-  p.env, p.instance, p.reply = instance.env, instance, reply
+  p.env, p.instance, p.reply, p.limits = instance.env, instance, reply, def.limits and S.new_limits(def.limits)
   instance.def = def
   if request then S.own(p).request = request end
   local t = S.new_task(p, function_main, nil, instance.co)

@@ -104,7 +104,7 @@ function interface.terminate_host(host)
 end
 -- Whether a process may still be doing something: it can read a CANCEL, or waits for more than mail.
 function S.has_work(p)
-  if p.events or p.queued or p.th or p.pinned or p.main.call then return true end
+  if p.events or p.queued or p.th or p.pinned or p.main and p.main.call then return true end
   local own = p.own
   return own and (own.sleeping or 0) > 0 or own and own.ops and next(own.ops) ~= nil or own and own.tasks ~= nil
 end

@@ -106,12 +106,13 @@ end
 
 -- A channel of `listen` keeps whole messages, so that an upgrade can put back what nobody has read; they are taken out as
 -- their values (see take() in channel.lua).
-local function listened(listener, m)
+local function listened(p, listener, m)
   local c = listener.channel
   if not listener.kept then
     S.offer(c, raw_value(m))
   elseif not c.closed and not give(c, listener.message and m or raw_value(m), true) then
     push(c, m)
+    if p.limits then S.check_mailbox(p, p.limits, c) end
   end
 end
 
@@ -120,7 +121,7 @@ local function deliver(p, topic, m)
   local listeners = p.listeners
   if listeners then
     local listener = listeners[topic]
-    if listener then return listened(listener, m) end
+    if listener then return listened(p, listener, m) end
   end
   local inbox = p.inbox
   if inbox and inbox.w then
@@ -139,6 +140,7 @@ local function deliver(p, topic, m)
     p.mbox = mbox
   end
   push(mbox, m)
+  if p.limits then S.check_mailbox(p, p.limits, mbox) end
 end
 S.deliver = deliver
 
@@ -200,6 +202,7 @@ local function send(dest, topic, ...)
     if err then return nil, err end
   end
   local from = cur.pid or S.pid_of(cur)
+  if cur.limits then S.count_message(cur, cur.limits) end
   if n == 1 then
     deliver(p, topic, setmetatable({ [TOPIC] = topic, [FROM] = from, [DATA] = copy((...)) }, message_meta))
   else
@@ -282,7 +285,7 @@ local function bind(p, topic, channel, as_message, kept)
   for i = mbox.first, mbox.last do
     local m = mbox[i]
     if rawget(m, TOPIC) == topic then
-      listened(listener, m)
+      listened(p, listener, m)
     else
       mbox[kept] = m
       kept = kept + 1

@@ -317,4 +317,12 @@ function S.charged_step(p, step)
   return preempted
 end
 
-S.weigh_process = function(p) return weigh(OBJECTS, process_roots(p)) end
+-- Bytes a process holds, its mail included, as far as `most` objects tell.
+function S.weigh_process(p, most)
+  local roots = process_roots(p)
+  return weigh(most or OBJECTS, function(add, channel, seen)
+    roots(add, channel, seen)
+    local mbox = p.mbox
+    for i = mbox and mbox.first or 1, mbox and mbox.last or 0 do add(mbox[i]) end
+  end)
+end

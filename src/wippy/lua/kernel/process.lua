@@ -18,7 +18,7 @@ local function new_process(id, host, ctx)
     next = false, queued = false, th = false, tt = false, pinned = false, main = false, nt = 0,
     mbox = false, ebox = false, inbox = false, events = false, listeners = false,
     relations = false, trap = false, killed = false, dead = false, dnext = false,
-    own = false, booting = false, noy = false, trace = false,
+    own = false, booting = false, noy = false, limits = false,
     reply = false, instance = false, xv = false, xe = false,
   }
 end
@@ -127,7 +127,7 @@ end
 function S.start_process(def, host, ctx, args, spawner)
   local p = new_process(def.id, host, ctx)
   pid_of(p)
-  p.booting = true
+  p.booting, p.limits = true, S.new_limits(S.host_limits(host))
   p.own = { spawner = spawner }
   local n = args.n
   for i = n, 1, -1 do args[i + 2] = args[i] end
@@ -281,9 +281,10 @@ end
 local function report(p)
   local e = p.xe
   if not e or p.booting and not (p.own and p.own.upgraded) then return end
-  if p.trace then
-    S.log_failure(p, e, p.trace)
-    p.trace = false
+  local own = p.own
+  if own and own.trace then
+    S.log_failure(p, e, own.trace)
+    own.trace = nil
   end
 end
 

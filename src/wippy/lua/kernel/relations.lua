@@ -164,7 +164,8 @@ function S.forget_away(pid) known_away[pid] = nil end
 
 -- A message to a process that is not here: another shard, or nobody.
 function S.send_away(pid, topic, n, ...)
-  local from = S.cur.pid or S.pid_of(S.cur)
+  local from, limits = S.cur.pid or S.pid_of(S.cur), S.cur.limits
+  if limits then S.count_message(S.cur, limits) end
   local args = S.copy_args { n = n, ... }
   local known = known_away[pid]
   if known then

@@ -97,7 +97,7 @@ function S.fail(p, t, e)
     S.complete(p, nil, S.out_of_memory)
     return
   end
-  p.trace = S.guest_frames(1, t.co)
+  S.own(p).trace = S.guest_frames(1, t.co)
   if S.error_state(e) then
     S.complete(p, nil, S.boundary_error(e))
   elseif type(e) == "table" and S.has_tostring(e) and not (p.reply and p.reply.failed) then
@@ -163,6 +163,8 @@ function S.slow()
   if p.killed then S.die() end
   if count("count") * 1024 > S.soft then S.over_memory(p) end
   if getinfo(MOST_LEVELS, "l") then error("stack overflow", 0) end
+  local limits = p.limits
+  if limits then S.look_at_limits(p, limits) end
   local now = clock()
   if not S.began then
     S.began, looked = now, now
@@ -218,6 +220,8 @@ local function step(p)
     t.next = false
   end
   S.cur, S.task, S.began = p, t, false
+  local limits = p.limits
+  if limits then S.enter_step(limits) end
   local ok, tag, v, e
   local start = t.start
   if start then
@@ -230,6 +234,7 @@ local function step(p)
     ok, tag, v, e = co_resume(t.co, a, b)
   end
   S.task = false
+  if limits then S.leave_step(p, limits, tag ~= TICK) end
   if p.killed then
     S.end_killed(p)
     return false

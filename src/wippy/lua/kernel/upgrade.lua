@@ -45,7 +45,8 @@ end
 
 -- What stays with the process: its relations by name and by PID, and who waits for it.
 local function move(p, q)
-  q.pid, q.n, q.relations, q.trap, q.shielded, q.reply = p.pid, p.n, p.relations, p.trap, p.shielded, p.reply
+  q.pid, q.n, q.relations, q.trap, q.shielded, q.reply, q.limits =
+    p.pid, p.n, p.relations, p.trap, p.shielded, p.reply, p.limits
   local old, new = p.own or {}, S.own(q)
   new.names, new.watched, new.known_by = old.names, old.watched, old.known_by
   new.exits, new.kept = old.exits, old.kept
