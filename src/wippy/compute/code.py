@@ -21,7 +21,7 @@ class Unit:
     method: str = ""
     modules: dict[str, str] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
-    pool: int | None = None
+    pool: dict[str, Any] | None = None
     call_host: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] | None = None
@@ -173,7 +173,7 @@ class CodeStore:
                 }
                 for alias, library in libraries
             ],
-            "pool": {"most": unit.pool} if unit.pool else None,
+            "pool": unit.pool,
             "call_host": unit.call_host,
             "options": unit.options or None,
             "limits": unit.limits,

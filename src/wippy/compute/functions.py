@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from wippy.compute.node import Node
 
 
+UNSIZED = 100  # instances of a function that says nothing about its pool
+
+
 class Pool(msgspec.Struct, frozen=True):
     """How many instances of a function may exist (spec 03 §6)."""
 
@@ -28,26 +31,38 @@ class Pool(msgspec.Struct, frozen=True):
     warm_start: bool = False
 
     @property
-    def most(self) -> int:
-        if self.type == "inline":
-            return 1
-        if self.type in ("lazy", "adaptive"):
-            return self.max_size or 16
-        if self.type == "static":
-            return self.workers or self.size or 8
+    def kind(self) -> str:
+        """The type, as other fields imply it where none is given."""
+        if self.type:
+            return self.type
         if self.workers:
-            return self.workers
-        if self.max_size or not self.size:
-            return self.max_size or 100
-        return 1
+            return "static"
+        return "lazy" if not self.size or self.max_size else "inline"
+
+    def for_kernel(self) -> dict[str, Any]:
+        """Type, most instances, and calls that wait before those that need not wait for their result do."""
+        kind = self.kind
+        if kind == "inline":
+            return {"type": kind, "most": 1, "buffer": None}
+        if kind == "static":
+            workers = self.workers or self.size or 8
+            return {"type": kind, "most": workers, "buffer": self.buffer or workers * 64}
+        if kind == "adaptive":
+            most = self.max_size or 16
+            return {"type": kind, "most": most, "buffer": most * 64}
+        return {"type": kind, "most": self.max_size or (16 if self.type else UNSIZED), "buffer": None}
 
     def check(self) -> None:
-        for name in ("size", "workers", "buffer", "max_size"):
+        """Raises Error(Invalid) for sizes that make no pool."""
+        for name in ("workers", "buffer", "max_size"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise invalid(f"pool.{name} must not be negative")
-        if self.type == "static" and self.workers == 0 and not self.size:
-            raise invalid("pool.size must be greater than 0 for worker pools")
+        if self.kind == "static":
+            if (self.workers == 0 and not self.size) or (not self.workers and self.size is not None and self.size <= 0):
+                raise invalid("pool.size must be greater than 0 for worker pools")
+        elif self.size is not None and (self.size < 0 or (self.type == "inline" and self.size == 0)):
+            raise invalid("pool.size must be greater than 0 for non-flex pools")
 
 
 class LibraryConfig(msgspec.Struct, frozen=True):
@@ -114,7 +129,7 @@ class FunctionHandler(CodeHandler[FunctionConfig]):
             raise invalid("method is required")
         config.pool.check()
         unit = super().unit(entry, config)
-        unit.method, unit.pool, unit.options = config.method, config.pool.most, config.options
+        unit.method, unit.pool, unit.options = config.method, config.pool.for_kernel(), config.options
         unit.limits = config.limits.for_kernel()
         return unit
 

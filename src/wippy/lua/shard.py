@@ -31,10 +31,10 @@ log = logging.getLogger("wippy.lua")
 
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
-    "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns", "tables",
-    "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions", "timers", "memory",
-    "bus", "types", "type_values", "modules", "definitions", "contexts", "retry", "calls", "spawning", "signals",
-    "spawner", "upgrade", "limits", "guest", "funcs", "os", "interface",
+    "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns",
+    "tables", "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions",
+    "pools", "timers", "memory", "bus", "types", "type_values", "modules", "definitions", "contexts", "retry",
+    "calls", "spawning", "signals", "spawner", "upgrade", "limits", "guest", "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20

@@ -35,7 +35,7 @@ class Source:
     """A Lua entry: the text of its chunk and what the runtime would know about it."""
 
     text: str
-    pool: int | None = None
+    pool: int | dict[str, Any] | None = None
     modules: tuple[str, ...] = ("funcs", "events", "time")
     libraries: dict[str, str] = field(default_factory=dict)
     method: str = "main"
@@ -107,7 +107,7 @@ class Driver:
                 {"alias": alias, "id": name, "version": 1, **self._chunk(name)}
                 for alias, name in source.libraries.items()
             ],
-            "pool": {"most": source.pool} if source.pool else None,
+            "pool": {"most": source.pool} if isinstance(source.pool, int) else source.pool,
             "call_host": source.call_host,
         }
 
@@ -255,6 +255,8 @@ class Driver:
             self.cancelled.append(request.number)
         elif request.code == codes.SIGNAL:
             self._signal(shard, request)
+        elif request.code == codes.MESSAGE:
+            self.shards[request.number].post("message", request.a, request.b)
 
     def _signal(self, shard: Shard, request: Request) -> None:
         if request.number < 0:

@@ -77,6 +77,11 @@ end
 
 -- As call_through, with a future.
 function S.async_through(id, ctx, args, options)
+  local def, full = target(id)
+  if not def then return nil, full end
+  local room
+  room, full = S.await_room(def)
+  if not room then return nil, full end
   copy_args(args)
   local p = S.cur
   local f = S.new_future(p)

@@ -59,7 +59,7 @@ local function define(spec)
     options = spec.options, plan = nil, limits = spec.limits or false, pool = false, pid_host = false,
   }
   if spec.pool then
-    def.pool = { idle = 0, size = 0, most = spec.pool.most, waiting = S.new_queue(), closed = false }
+    def.pool = S.new_pool(spec.pool)
     def.pid_host = spec.id .. "#lua." .. spec.version
   end
   return def
@@ -92,11 +92,7 @@ function S.forget_definition(id)
   for i = 1, #caches do caches[i][id] = nil end
   local def = definitions[id]
   definitions[id] = nil
-  if def and def.pool then
-    def.pool.closed = true
-    for i = 1, def.pool.idle do def.pool[i] = nil end
-    def.pool.idle = 0
-  end
+  if def and def.pool then S.close_pool(def.pool) end
 end
 
 -- Hosts: may processes run there, and where. {local = boolean, kind = text} or nil.

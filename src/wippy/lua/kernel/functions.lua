@@ -41,6 +41,7 @@ end
 -- 4.4 us one of 4.9.
 local function function_main(p, args) return function_main(co_yield(DONE, serve(p, args))) end
 
+-- Starts a call on an instance of a pool (pools.lua).
 local function start(def, instance, ctx, args, reply, request)
   local p = new_process(def.id, def.pid_host, ctx)
   p.env, p.instance, p.reply, p.limits = instance.env, instance, reply, def.limits and S.new_limits(def.limits)
@@ -54,58 +55,7 @@ local function start(def, instance, ctx, args, reply, request)
   return p
 end
 
--- Starts a call, or queues it until an instance is free. Returns the call's process, or nil while it is queued.
-local function begin(def, ctx, args, reply, request)
-  local pool = def.pool
-  local n = pool.idle
-  if n > 0 then
-    local p = start(def, pool[n], ctx, args, reply, request)
-    pool[n] = nil
-    pool.idle = n - 1
-    return p
-  elseif pool.size < pool.most then
-    local p = start(def, { env = false, f = false, def = def, co = false }, ctx, args, reply, request)
-    pool.size = pool.size + 1
-    return p
-  end
-  local waiting = { def = def, ctx = ctx, args = args, reply = reply, request = request, dead = false, queued_call = true, started = false }
-  S.push(pool.waiting, waiting)
-  return waiting
-end
-S.begin_call = begin
-
--- After a call: the instance serves the next one, unless its code was cut off in the middle or has been replaced. An instance
--- with tasks left over is dropped as well: guest code may hold their coroutines, and a later call could resume them.
-function S.return_instance(p)
-  local instance = p.instance
-  local def = instance.def
-  local pool = def.pool
-  local spent = p.killed or p.nt > 1 or not instance.f or pool.closed
-  if spent then instance = { env = false, f = false, def = def, co = false } end
-  local queue = pool.waiting
-  while true do
-    local waiting = queue[queue.first]
-    if not waiting then break end
-    if not waiting.dead then
-      local callee = start(def, instance, waiting.ctx, waiting.args, waiting.reply, waiting.request)
-      p.instance = false
-      waiting.started = callee
-      local t = waiting.reply
-      if t and t.co then t.call = callee end
-      S.pop(queue)
-      return
-    end
-    S.pop(queue)
-  end
-  if spent then
-    pool.size = pool.size - 1
-  else
-    local n = pool.idle + 1
-    pool[n] = instance
-    pool.idle = n
-  end
-  p.instance = false
-end
+S.start_call_on = start
 
 -- Futures ------------------------------------------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ local signals = {
   abandon = function(_, reference) S.abandon_for_shard(reference) end,
 }
 -- These answer later, and by themselves.
-local starting = { spawn = S.spawn_for_shard, run = S.run_for_shard }
+local starting = { spawn = S.spawn_for_shard, run = S.run_for_shard, call = S.call_for_shard }
 
 -- `held`: the PID is that of a process that held the name already.
 function S.answer_signal(reference, v, e, held)

@@ -141,7 +141,14 @@ function S.run_for_shard(reference, id, host, identity, values, args)
   running[reference] = p
 end
 
+-- A function of a pool that is the node's.
+function S.call_for_shard(reference, id, identity, values, args)
+  local def, err = S.call_target(id)
+  if not def then return S.answer_signal(reference, nil, err) end
+  running[reference] = S.launch(def, S.context(identity, values or false), args, { reference = reference })
+end
+
 function S.abandon_for_shard(reference)
-  local p = running[reference]
-  if p then S.abandon(p) end
+  local callee = running[reference]
+  if callee then S.cancel_call(callee) end
 end
