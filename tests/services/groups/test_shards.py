@@ -94,7 +94,7 @@ SOURCES = {
 
 
 def use(work: Callable[[Runtime], Awaitable[Any]]) -> Any:
-    """Runs `work` with an application on several shards: the event loop's, and those of two threads where there are two cores."""
+    """Runs `work` with an application on the event loop's shard and those of two threads (one, on a single core)."""
     app = App(workers=2).add("groups", "pg.scope")
     app.add("beside", "process.host", lifecycle={"auto_start": True, "stop_timeout": "100ms"})
     for name, body in SOURCES.items():
