@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -94,18 +94,13 @@ SOURCES = {
 
 
 def use(work: Callable[[Runtime], Awaitable[Any]]) -> Any:
-    """Runs `work` with an application on three shards, two of them on threads."""
-    app = App().add("groups", "pg.scope")
+    """Runs `work` with an application on the event loop's shard and those of two threads (one, on a single core)."""
+    app = App(workers=2).add("groups", "pg.scope")
+    app.add("beside", "process.host", lifecycle={"auto_start": True, "stop_timeout": "100ms"})
     for name, body in SOURCES.items():
         app.process(name, body, modules=MODULES)
     app.function("members", "return pg.open('app:groups'):get_members(...)", modules=MODULES)
-
-    async def spread(runtime: Runtime) -> Any:
-        runtime.node.add_thread("one")
-        runtime.node.add_thread("two")
-        return await work(runtime)
-
-    return app.use(spread)
+    return app.use(work)
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
@@ -119,14 +114,21 @@ async def members_are(runtime: Runtime, count: int) -> bool:
     return len(await runtime.call("app:members", "room")) == count
 
 
-async def on_every_shard(runtime: Runtime, name: str, *args: Any, each: int = 1) -> list[str]:
-    """Starts processes until every shard has at least `each` of them."""
-    node, found = runtime.node, list[str]()
-    while len(found) < 100:
-        per_shard = Counter(shard.index for pid in found if (shard := node.shard_of(pid)) is not None)
-        if len(per_shard) == len(node.shards) and min(per_shard.values()) >= each:
-            break
-        found.append(await runtime.spawn(f"app:{name}", "app:host", *args))
+async def spawn(runtime: Runtime, number: int, name: str, *args: Any) -> tuple[str, asyncio.Future[Any]]:
+    """Every third process beside the others, on the event loop's thread."""
+    host = "app:beside" if number % 3 == 0 else "app:host"
+    return await runtime.node.spawn(f"app:{name}", host, args)
+
+
+def are_everywhere(runtime: Runtime, pids: Iterable[str]) -> bool:
+    """Whether some are on every thread there is."""
+    found = {shard.index for pid in pids if (shard := runtime.node.shard_of(pid)) is not None}
+    return len(found) == 1 + len(runtime.node.threads)
+
+
+async def members_on_every_shard(runtime: Runtime, *args: Any) -> list[str]:
+    found = [(await spawn(runtime, number, "member", *args))[0] for number in range(6)]
+    assert are_everywhere(runtime, found)
     return found
 
 
@@ -134,7 +136,7 @@ def test_a_broadcast_reaches_members_on_every_shard_in_order() -> None:
     rounds = 20
 
     async def work(runtime: Runtime) -> Any:
-        members = await on_every_shard(runtime, "member", "room", "listener")
+        members = await members_on_every_shard(runtime, "room", "listener")
         speakers = members[:3]
         messages = rounds * len(speakers) * len(members)
         _, exited = await runtime.node.spawn("app:listener", "app:host", (messages,))
@@ -155,10 +157,10 @@ def test_a_broadcast_reaches_members_on_every_shard_in_order() -> None:
 def test_a_member_is_gone_before_its_exit_is_heard_of_on_another_shard() -> None:
     async def work(runtime: Runtime) -> list[Any]:
         found = []
-        members = await on_every_shard(runtime, "member", "room", "nobody")
+        members = await members_on_every_shard(runtime, "room", "nobody")
         await until(lambda: members_are(runtime, len(members)))
         for gone, member in enumerate(members):
-            _, exited = await runtime.node.spawn("app:watcher", "app:host", (member,))
+            _, exited = await spawn(runtime, gone + 1, "watcher", member)
             await until(lambda: runtime.node.lookup("watching"))
             await runtime.send(member, "stop", None)
             found.append([*(await exited), len(members) - gone - 1])
@@ -171,14 +173,14 @@ def test_a_member_is_gone_before_its_exit_is_heard_of_on_another_shard() -> None
 def test_snapshots_and_news_fit_together_on_every_shard() -> None:
     async def work(runtime: Runtime) -> tuple[list[Any], dict[str, list[str]]]:
         node = runtime.node
-        early = [await node.spawn("app:restless", "app:host", (n, 150)) for n in range(1, 7)]
-        followers = [await node.spawn("app:follower", "app:host", (f"follower{n}",)) for n in range(6)]
-        late = [await node.spawn("app:restless", "app:host", (n, 150)) for n in range(50, 56)]
+        early = [await spawn(runtime, n, "restless", n + 1, 150) for n in range(6)]
+        followers = [await spawn(runtime, n, "follower", f"follower{n}") for n in range(6)]
+        late = [await spawn(runtime, n, "restless", n + 50, 150) for n in range(6)]
+        assert are_everywhere(runtime, (pid for pid, _ in followers))
 
         async def idle(pid: str) -> bool:
             return not await node.is_working(pid)
 
-        assert len({node.shard_of(pid) for pid, _ in followers}) == len(node.shards)
         for n in range(6):
             await until(partial(node.lookup, f"follower{n}"))
         for pid, _ in (*early, *late):

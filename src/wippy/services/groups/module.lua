@@ -182,8 +182,9 @@ local function deliver(pid, topic, from, n, ...)
   local p = S.find_process(pid)
   if p then
     if not p.dead then S.deliver_foreign(p, topic, from, copy_args({ n = n, ... })) end
-  elseif S.is_away(pid) then
-    S.signal(pid, "message", from, topic, copy_args({ n = n, ... }))
+  else
+    local shard = S.shard_of(pid)
+    if shard ~= S.shard then S.message_away(shard, pid, from, topic, copy_args({ n = n, ... })) end
   end
 end
 
