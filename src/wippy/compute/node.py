@@ -445,11 +445,14 @@ class Node:
     # Ending ----------------------------------------
 
     async def close(self) -> None:
-        """Runs nothing any more: outstanding operations are cancelled, threads ended."""
+        """Runs nothing any more: outstanding operations are cancelled, threads ended, what guests held is closed."""
         for task in list(self._operations.values()):
             task.cancel()
         for scheduler in self._schedulers:
             scheduler.stop()
+        for result in await asyncio.gather(*self.bindings.handles.release_all(), return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("closing a handle failed", exc_info=result)
         for pending in list(self._pending.values()):
             if not pending.result.done():
                 pending.result.set_exception(canceled("runtime stopped"))

@@ -47,6 +47,7 @@ MODULES: dict[str, str] = {
     "security": "wippy.services.security.module:module",
     "sql": "wippy.services.sql.module:module",
     "store": "wippy.services.store.module:module",
+    "stream": "wippy.services.stream.module:stream",
 }
 """Guest module -> a function that takes the node and returns its `Module`."""
 

