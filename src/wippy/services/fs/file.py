@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from wippy.core.errors import INTERNAL, INVALID, Error
 from wippy.services.fs.volume import described
-from wippy.services.stream.stream import State, Stream
-
-T = TypeVar("T")
+from wippy.services.stream.stream import State, Stream, aside
 
 LARGEST = 256 * 1024 * 1024
 """Bytes one reading brings into a guest's memory; what is larger is read in pieces."""
-
-
-async def aside(call: Callable[..., T], *args: Any) -> T:
-    """The result of a call that waits for a disk, made outside of the event loop's thread."""
-    return await asyncio.get_running_loop().run_in_executor(None, call, *args)
 
 
 class OpenFile:

@@ -129,11 +129,6 @@ local function guard(name, first)
   end
 end
 
-local write = file.write
-function file.write(self, data)
-  if type(data) == "number" then data = S.number_text(data) end
-  return write(self, data)
-end
 function file.stream(self)
   if not S.is_handle_of(self, "fs.File") then bad_argument(1, "stream", "fs.File", self) end
   return host.stream(self)

@@ -15,12 +15,12 @@ from wippy.core.errors import NOT_FOUND, Error, internal, invalid, not_found
 from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import HandleClass, Module, Permission
 from wippy.lua.wire import HandleRef
-from wippy.services.fs.file import LARGEST, FileStream, OpenFile, aside
+from wippy.services.fs.file import LARGEST, FileStream, OpenFile
 from wippy.services.fs.paths import join, refused, required, shown
 from wippy.services.fs.volume import Volume, failed
 from wippy.services.stream.descriptors import Descriptors, descriptors_of
 from wippy.services.stream.module import keep
-from wippy.services.stream.stream import Stream
+from wippy.services.stream.stream import Stream, aside
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -245,17 +245,17 @@ _HANDLES_IN_LUA = {
     "FS": {
         "pwd() -> string": "The current directory of this handle; the root is `/`.",
         "chdir(path: string) -> boolean": "Changes it. Errors: `false, NotFound`, or Invalid for what is no directory.",
-        "open(path: string, mode: string) -> File": "Opens a file: `r`, `w` (made or emptied), `wx` (made, an error when "
-        "it exists), `a` (written at the end). Errors: Invalid (mode), NotFound (everything else).",
+        "open(path: string, mode: string) -> File": "Opens a file: `r`, `w` (made or emptied), `wx` (made, an error "
+        "when it exists), `a` (written at the end). Errors: Invalid (mode), NotFound (everything else).",
         "stat(path: string) -> table": "name, size, mode, modified (Unix seconds), is_dir, type. Errors: NotFound.",
         "exists(path: string) -> boolean": "Whether there is something.",
         "isdir(path: string) -> boolean": "Whether it is a directory. Errors: `false, NotFound`.",
         "mkdir(path: string) -> boolean": "One level. Errors: `false, AlreadyExists`, Internal.",
-        "remove(path: string) -> boolean": "A file or an empty directory. Errors: `false, Invalid` (not empty), Internal.",
+        "remove(path: string) -> boolean": "A file or an empty directory. Errors: `false, Invalid` (full), Internal.",
         "readdir(path: string) -> any": "For a generic `for`: tables with name and type. Errors: NotFound, Invalid.",
         "readfile(path: string) -> string": "The whole content; also `read_file`. Errors: NotFound.",
-        "writefile(path: string, data: any, mode: string?) -> boolean": "Writes a text, or what is left of an open file "
-        "or a stream (then it suspends); also `write_file`. Modes `w`, `wx`, `a`. Errors: `false, Invalid` (no data), "
+        "writefile(path: string, data: any, mode: string?) -> boolean": "Writes a text, or what is left of an open "
+        "file or a stream (then it suspends); also `write_file`. Modes `w`, `wx`, `a`. Errors: `false, Invalid` (no data), "
         "NotFound (cannot be opened).",
     },
     "File": {

@@ -89,7 +89,7 @@ class Volume:
     # Operations ----------------------------------------
 
     def open(self, path: str, mode: str) -> int:
-        """A descriptor of a regular file. Raises Error(Invalid) for an unknown mode, Error(NotFound) for every failure."""
+        """A descriptor of a regular file. Raises Error(Invalid) for an unknown mode, else Error(NotFound)."""
         if mode not in OPEN_FLAGS:
             raise refused(BAD_MODE)
         try:

@@ -16,7 +16,7 @@ LEAST = 64
 
 
 class Descriptors:
-    """Counts descriptors by owning process: all guests together may hold half of what the OS allows, one a quarter of that.
+    """Counts descriptors by owning process: all may hold half of what the OS allows together, one a quarter of that.
 
     From any thread.
     """

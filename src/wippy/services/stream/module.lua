@@ -195,12 +195,6 @@ function methods.seek(self, whence, offset)
   return seek(self, whence, offset)
 end
 
-local write = methods.write
-function methods.write(self, data)
-  if type(data) == "number" then data = S.number_text(data) end
-  return write(self, data)
-end
-
 guard("read", nil)
 guard("write", 0)
 guard("seek", -1)

@@ -1,4 +1,4 @@
-"""The guest's Stream and Scanner (spec 03 §12). Modules that give streams away load this one first: `S.module("stream")`."""
+"""The guest's Stream and Scanner (spec 03 §12). Modules that give streams away load this one: `S.module("stream")`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ stream.in_lua(
     {},
     {
         "Stream": {
-            'scanner(split: string?) -> Scanner': "Reads `lines` (also when none is named), `words`, `bytes` or `runes`.",
+            "scanner(split: string?) -> Scanner": "Reads `lines` (the default), `words`, `bytes` or `runes`.",
         },
         "Scanner": {
             "scan() -> boolean": "Moves to the next token; false at the end, `false, err` after a failure. (yields)",

@@ -1,14 +1,14 @@
 """What a stream is to the host (spec 03 §12). A kind of stream overrides the methods that begin with an underscore.
 
-Nothing is read before somebody asks for it and nothing is kept but what one reading left over: whoever produces the bytes
-waits for whoever takes them.
+Nothing is read before somebody asks for it and nothing is kept but what one reading left over: whoever produces the
+bytes waits for whoever takes them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
 
 from wippy.core.errors import internal
 
@@ -20,6 +20,11 @@ LARGEST = 16 * 1024 * 1024
 """The most bytes one reading gives, whatever it asks for."""
 
 CLOSED = "stream is closed"
+
+
+async def aside(call: Callable[..., T], *args: Any) -> T:
+    """The result of a call that waits for a disk, made outside of the event loop's thread."""
+    return await asyncio.get_running_loop().run_in_executor(None, call, *args)
 
 
 class State(NamedTuple):
@@ -121,7 +126,7 @@ class Stream:
             raise internal(problem)
 
     async def _unless_closed(self, waiting: Awaitable[T]) -> T:
-        """The result of `waiting`, which is given up when the stream is closed meanwhile. Raises Error(Internal) then."""
+        """The result of `waiting`; Error(Internal) when the stream is closed meanwhile."""
         wanted = asyncio.ensure_future(waiting)
         closing = asyncio.ensure_future(self._closed.wait())
         try:
