@@ -16,7 +16,7 @@ from wippy.registry.entry import Entry
 def call(root: Path, body: str, **config: Any) -> Any:
     """Runs `body` with `v`, a handle on `root`."""
     source = f"""
-    local fs = require("fs")
+    local fs, time = require("fs"), require("time")
     local function pack(...) return {{ n = select("#", ...), ... }} end
     local function main()
       local v, err = fs.get("app:files")
@@ -27,7 +27,9 @@ def call(root: Path, body: str, **config: Any) -> Any:
     """
     entries = [
         Entry(EntryId("app", "files"), "fs.directory", {}, {"directory": str(root), **config}),
-        Entry(EntryId("app", "main"), "function.lua", {}, {"source": source, "method": "main", "modules": ["fs"]}),
+        Entry(
+            EntryId("app", "main"), "function.lua", {}, {"source": source, "method": "main", "modules": ["fs", "time"]}
+        ),
     ]
 
     async def session() -> Any:
@@ -143,25 +145,6 @@ def test_readdir_iterates_over_names_and_types(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     body = 'local n = {} for e in v:readdir(".") do n[#n + 1] = e.name .. ":" .. e.type end table.sort(n) return n'
     assert call(tmp_path, body) == ["d:dir", "x:file"]
-
-
-@pytest.mark.parametrize(
-    ("mode", "tokens"),
-    [
-        ("lines", ["é a", "b  c", "", "d"]),
-        ("words", ["é", "a", "b", "c", "d"]),
-        ("runes", list("é a\nb  c\n\nd")),
-    ],
-)
-def test_scanner(tmp_path: Path, mode: str, tokens: list[str]) -> None:
-    (tmp_path / "x").write_text("é a\nb  c\n\nd", encoding="utf-8")
-    body = f"""
-    local f = v:open("x", "r")
-    local s, out = f:scanner("{mode}"), {{}}
-    while s:scan() do out[#out + 1] = s:text() end
-    return out
-    """
-    assert call(tmp_path, body) == tokens
 
 
 def test_file_is_copied_by_writefile(tmp_path: Path) -> None:

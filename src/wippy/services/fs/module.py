@@ -255,8 +255,8 @@ _HANDLES_IN_LUA = {
         "readdir(path: string) -> any": "For a generic `for`: tables with name and type. Errors: NotFound, Invalid.",
         "readfile(path: string) -> string": "The whole content; also `read_file`. Errors: NotFound.",
         "writefile(path: string, data: any, mode: string?) -> boolean": "Writes a text, or what is left of an open "
-        "file or a stream (then it suspends); also `write_file`. Modes `w`, `wx`, `a`. Errors: `false, Invalid` (no data), "
-        "NotFound (cannot be opened).",
+        "file or a stream (then it suspends); also `write_file`. Modes `w`, `wx`, `a`. Errors: `false, Invalid` (no "
+        "data), NotFound (cannot be opened).",
     },
     "File": {
         "scanner(mode: string?) -> Scanner": "Reads `lines`, `words`, `bytes` or `runes`. Errors: Invalid.",

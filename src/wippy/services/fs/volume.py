@@ -110,6 +110,8 @@ class Volume:
             self._allow(ENTER)
             with self._parent(path) as (at, name):
                 found = os.stat(name, dir_fd=at, follow_symlinks=False)
+            if modes.S_ISLNK(found.st_mode):  # a loop, or put there a moment ago
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         except OSError as e:
             raise failed(NOT_FOUND, "stat", path, e) from None
         return described(posixpath.basename(path) or ".", found)

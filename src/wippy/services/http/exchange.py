@@ -142,7 +142,7 @@ class Exchange:
         return self._transport is not None
 
     async def disconnected(self) -> None:
-        """Waits until the client has gone. Nobody sees that while a body is on its way that the handler does not read."""
+        """Waits until the client has gone; not seen while a body is on its way that the handler does not read."""
         gone = (
             asyncio.ensure_future(self._protocol.client_disconnect()),
             asyncio.ensure_future(self.body.broken.wait()),

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
-from wippy.core.errors import internal
+from wippy.core.errors import Error, internal
 
 T = TypeVar("T")
 
@@ -32,6 +32,13 @@ class State(NamedTuple):
 
     size: int
     position: int
+
+
+def _failure(what: str, reason: OSError | Error) -> Error:
+    """Every failure of a stream is Internal and not retryable, wherever it comes from (spec 03 §12)."""
+    if isinstance(reason, Error):
+        return internal(reason.message)
+    return internal(f"{what} failed: {(reason.strerror or str(reason)).lower()}")
 
 
 class Stream:
@@ -60,8 +67,8 @@ class Stream:
             self._check_open()
             try:
                 return await self._read(min(most, LARGEST) if most > 0 else CHUNK)
-            except OSError as e:
-                raise internal(f"read failed: {e.strerror}") from None
+            except (OSError, Error) as e:
+                raise _failure("read", e) from None
 
     async def write(self, data: bytes) -> int:
         """Writes all of `data`; how much that was. Raises Error(Internal)."""
@@ -70,8 +77,8 @@ class Stream:
             self._check_open()
             try:
                 await self._write(data)
-            except OSError as e:
-                raise internal(f"write failed: {e.strerror}") from None
+            except (OSError, Error) as e:
+                raise _failure("write", e) from None
         return len(data)
 
     async def seek(self, offset: int, whence: int) -> int:
@@ -79,8 +86,8 @@ class Stream:
         self._require(self.seekable, "stream is not seekable")
         try:
             return await self._seek(offset, whence)
-        except (OSError, OverflowError) as e:
-            raise internal(f"seek failed: {getattr(e, 'strerror', None) or e}") from None
+        except (OSError, Error) as e:
+            raise _failure("seek", e) from None
 
     async def flush(self) -> None:
         """Returns when nothing written is waiting in this program. Raises Error(Internal)."""
