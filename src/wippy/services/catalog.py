@@ -49,7 +49,7 @@ MODULES: dict[str, str] = {
     "store": "wippy.services.store.module:module",
     "stream": "wippy.services.stream.module:stream",
 }
-"""Guest module -> a function that takes the node and returns its `Module`."""
+"""Guest module -> its `Module`, or a function that takes the node and returns it."""
 
 
 def handler(kind: str, node: Node) -> AnyHandler:
