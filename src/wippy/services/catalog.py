@@ -27,6 +27,8 @@ KINDS: dict[str, str] = {
     "env.storage.router": "wippy.services.env.kinds:RouterStorageHandler",
     "env.storage.static": "wippy.services.env.kinds:StaticStorageHandler",
     "env.variable": "wippy.services.env.kinds:VariableHandler",
+    "exec.docker": "wippy.services.exec.kinds:DockerHandler",
+    "exec.native": "wippy.services.exec.kinds:NativeHandler",
     "fs.directory": "wippy.services.fs.kinds:DirectoryHandler",
     "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
     "http.router": "wippy.services.http.kinds:RouterHandler",
@@ -41,6 +43,7 @@ KINDS: dict[str, str] = {
 MODULES: dict[str, str] = {
     "contract": "wippy.services.contract.module:module",
     "env": "wippy.services.env.module:module",
+    "exec": "wippy.services.exec.module:module",
     "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",
     "pg": "wippy.services.groups.module:module",
