@@ -481,6 +481,28 @@ def _groups() -> list[Case]:
     ]
 
 
+def _programs() -> list[Case]:
+    found = ("exec.get", "app:shell")
+    return [
+        Case(
+            "exec.get",
+            *found,
+            "not allowed to access executor: app:shell",
+            "return exec.get('app:shell')",
+            kind="Invalid",
+        ),
+        Case(
+            "exec.Executor.exec",
+            "exec.run",
+            "true 1",
+            "not allowed to run command: true 1",
+            "local ex, e = exec.get('app:shell') if not ex then return nil, e end return ex:exec('true 1')",
+            (found,),
+            kind="Invalid",
+        ),
+    ]
+
+
 CASES = [
     *_spawns(),
     *_processes(),
@@ -493,6 +515,7 @@ CASES = [
     *_security(),
     *_contracts(),
     *_groups(),
+    *_programs(),
     Case(
         "process.terminate",
         "process.terminate",

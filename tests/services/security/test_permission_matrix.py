@@ -25,7 +25,7 @@ from wippy.project.config import Config
 from wippy.runtime import Runtime
 from wippy.services.security.policies import Policy, PolicyScope
 
-MODULES = "contract ctx env events fs funcs pg registry security sql store time".split()  # noqa: SIM905
+MODULES = "contract ctx env events exec fs funcs pg registry security sql store time".split()  # noqa: SIM905
 
 COUNT = """
 local function counted(name)
@@ -86,6 +86,7 @@ def application(files: Path) -> App:
     up = {"lifecycle": {"auto_start": True}}
     app.add("effects", "store.memory", **up).add("kv", "store.memory", **up)
     app.add("db", "db.sql.sqlite", file=":memory:", **up)
+    app.add("shell", "exec.native")
     app.add("files", "fs.directory", directory=str(files)).add("marked", "registry.entry", mark=1)
     app.add("contract", "contract.definition", methods=[{"name": "run"}])
     bound = {"contract": "contract", "default": True, "methods": {"run": "callee"}}

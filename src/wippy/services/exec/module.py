@@ -59,7 +59,7 @@ def module(node: Node) -> Module:
         return caller.keep(processes, child, child.abandon)
 
     _declare_process(processes)
-    exec_.in_lua({}, _HANDLES_IN_LUA)
+    exec_.in_lua({}, _HANDLES_IN_LUA, {"Executor.exec": (RUN,)})
     return exec_
 
 

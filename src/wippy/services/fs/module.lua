@@ -1,6 +1,6 @@
 -- The guest side of module `fs` (spec 04a §4.2). An FS is {[FS] id of the entry, [CWD] its current directory}.
 local S, module, host, classes = ...
-local type, rawget, rawset, setmetatable = type, rawget, rawset, setmetatable
+local type, rawget, rawset, setmetatable, getmetatable = type, rawget, rawset, setmetatable, debug.getmetatable
 local failure, bad_argument, HANDLE = S.failure, S.bad_argument, S.HANDLE
 S.module("stream")
 
@@ -130,7 +130,7 @@ local function guard(name, first)
 end
 
 function file.stream(self)
-  if not S.is_handle_of(self, "fs.File") then bad_argument(1, "stream", "fs.File", self) end
+  if getmetatable(self) ~= classes.File.meta then bad_argument(1, "stream", "fs.File", self) end
   return host.stream(self)
 end
 guard("read", nil)
@@ -150,7 +150,7 @@ function file.close(self)
 end
 
 function file.scanner(self, mode)
-  if not S.is_handle_of(self, "fs.File") then bad_argument(1, "scanner", "fs.File", self) end
+  if getmetatable(self) ~= classes.File.meta then bad_argument(1, "scanner", "fs.File", self) end
   if mode ~= nil and type(mode) ~= "string" then bad_argument(2, "scanner", "string", mode) end
   if is_closed(self) then return nil, invalid("file is closed") end
   local scanner = S.new_scanner(function()

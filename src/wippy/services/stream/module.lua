@@ -3,7 +3,7 @@
 -- A scanner `s`: read a function that gives bytes, nil at the end, or nil and an error; buffer what was read and not given
 -- out, from `at` on; ended: nothing more comes; token; problem an error or false; halted: the problem is a token.
 local S, module, host, classes = ...
-local type, rawget, setmetatable, error = type, rawget, setmetatable, error
+local type, rawget, setmetatable, getmetatable = type, rawget, setmetatable, debug.getmetatable
 local find, sub, byte, utf8len = string.find, string.sub, string.byte, utf8.len
 local failure, bad_argument, HANDLE = S.failure, S.bad_argument, S.HANDLE
 
@@ -213,7 +213,7 @@ end
 
 function methods.scanner(self, split)
   local h = record(self)
-  if not S.is_handle_of(self, "stream.Stream") then bad_argument(1, "scanner", "stream.Stream", self) end
+  if getmetatable(self) ~= classes.Stream.meta then bad_argument(1, "scanner", "stream.Stream", self) end
   if h.closed then return nil, CLOSED end
   local scanner = S.new_scanner(function() return methods.read(self) end, split)
   if not scanner then bad_argument(1, "scanner", '"lines", "words", "bytes" or "runes"', split) end
