@@ -25,6 +25,7 @@ from wippy.lua.cache import ChunkCache
 from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
 from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
 from wippy.lua.wire import decode, encode, encode_list
+from wippy.project.config import Config
 from wippy.registry.registry import Registry
 
 log = logging.getLogger("wippy")
@@ -64,7 +65,8 @@ class Pending:
 class Node:
     """Runs guest code in shards and serves what they ask for.
 
-    Everything here belongs to the event loop's thread. `resources` holds the live objects of entries by id text.
+    Everything here belongs to the event loop's thread. `config` is the runtime's configuration, `resources`
+    holds the live objects of entries by id text.
     """
 
     registry: Registry
@@ -87,6 +89,7 @@ class Node:
         self.bus = EventBus(self._publish)
         self.supervisor = Supervisor(self)
         self.code = CodeStore(lambda name: self.known_module(name), self._invalidate, cache or ChunkCache(None))
+        self.config = Config()
         self.resources: dict[str, Any] = {}
         self.module_roots: dict[str, Path] = {}
         self.terminals: dict[tuple[int, int], Any] = {}

@@ -33,7 +33,7 @@ FILES = (
     "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns", "tables",
     "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions", "timers", "memory",
     "bus", "types", "type_values", "modules", "definitions", "contexts", "retry", "calls", "spawning", "signals",
-    "spawner", "upgrade", "guest", "funcs", "os", "interface",
+    "spawner", "upgrade", "evaluation", "guest", "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20

@@ -43,6 +43,7 @@ KINDS: dict[str, str] = {
 MODULES: dict[str, str] = {
     "contract": "wippy.services.contract.module:module",
     "env": "wippy.services.env.module:module",
+    "eval_runner": "wippy.services.eval.module:module",
     "exec": "wippy.services.exec.module:module",
     "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",

@@ -503,6 +503,27 @@ def _programs() -> list[Case]:
     ]
 
 
+def _evaluation() -> list[Case]:
+    asked = {
+        "eval.module": ("json", "modules = { 'json' }"),
+        "eval.import": ("app:lib", "imports = { lib = 'app:lib' }"),
+        "eval.class": ("network", "allow_classes = { 'network' }"),
+    }
+    calls = {
+        "run": "return eval_runner.run({{ source = 'return 1', {} }})",
+        "compile": "return eval_runner.compile('return 1', '', {{ {} }})",
+    }
+    cases = []
+    for verb, call in calls.items():
+        own = f"eval.{verb}"
+        function = f"eval_runner.{verb}"
+        cases.append(Case(function, own, "", f"permission denied: {own}", call.format("")))
+        for action, (resource, option) in asked.items():
+            denial = f"permission denied: {action} {resource}"
+            cases.append(Case(function, action, resource, denial, call.format(option), ((own, ""),)))
+    return cases
+
+
 CASES = [
     *_spawns(),
     *_processes(),
@@ -516,6 +537,7 @@ CASES = [
     *_contracts(),
     *_groups(),
     *_programs(),
+    *_evaluation(),
     Case(
         "process.terminate",
         "process.terminate",

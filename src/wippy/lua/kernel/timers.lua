@@ -71,10 +71,10 @@ function rebuild()
 end
 
 -- An instance of a function outlives its calls, and so may a channel that a call's timer feeds: those are closed with the
--- call. Nothing of other processes is left that could look.
+-- call. Nothing of other processes is left that could look. Evaluated code is not idle while it has timers.
 local function owned(entry)
   local p = entry.p
-  if not p.instance then return entry end
+  if not p.instance and not (p.own and p.own.steps) then return entry end
   local own = S.own(p)
   if not own.timers then own.timers = {} end
   own.timers[entry] = true
