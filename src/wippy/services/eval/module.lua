@@ -252,10 +252,8 @@ end
 
 local function context_of(values)
   local ctx = S.cur.ctx
-  local all = {}
-  for k, v in next, ctx.values or {} do all[k] = v end
-  for k, v in S.raw_pairs(values) do all[k] = copy(v) end
-  return S.context(ctx.identity, next(all) ~= nil and all or false)
+  if next(S.content(values)) == nil then return ctx end
+  return S.extend_context(ctx, values)
 end
 
 local function custom_of(t)
