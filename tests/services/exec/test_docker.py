@@ -13,7 +13,7 @@ import uvloop
 
 from apps.guest import App
 from services.exec.fake_engine import FakeEngine, engine
-from services.exec.test_native import MODULES, PRELUDE, descriptors, until
+from services.exec.programs import MODULES, PRELUDE, descriptors, until
 from wippy import Error, Runtime
 from wippy.services.exec.descriptor import Descriptor
 from wippy.services.exec.docker import Demultiplexer
