@@ -27,6 +27,7 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
         memory=memory or DEFAULT_MEMORY,
         cache=_chunk_cache(config, on_disk),
     )
+    node.config = config
     node.env = EnvRegistry()
     modules = Catalog(node, MODULES, SERVICE_MODULES)
     node.bindings.provide(modules.find)

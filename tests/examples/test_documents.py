@@ -22,9 +22,10 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
 ]
+APPLICATIONS = ("time.md", "streams-and-files.md", "exec.md", "eval.md")
 GUIDES = [
     ROOT / "docs" / name
-    for name in ("processes.md", "http.md", "errors.md", "security.md", "contracts.md", "groups.md")
+    for name in ("processes.md", "http.md", "errors.md", "security.md", "contracts.md", "groups.md", *APPLICATIONS)
 ]
 EMBEDDING = ROOT / "docs" / "embedding.md"
 
@@ -59,6 +60,18 @@ def test_commands_print_what_the_page_says(tmp_path: Path, name: str, count: int
     for words, output in shown:
         outcome = wippy(directory, *words)
         assert (outcome.code, outcome.out, outcome.err) == (0, output, ""), words
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_the_application_of_a_guide(tmp_path: Path, name: str) -> None:
+    page = ROOT / "docs" / name
+    directory = written(page, tmp_path)
+    assert wippy(directory, "init").code == 0
+    shown = list(commands(page))
+    assert shown
+    for words, output in shown:
+        outcome = wippy(directory, *words)
+        assert (outcome.code, outcome.out) == (0, output), (words, outcome.err)
 
 
 PROGRAMS = list(

@@ -1,6 +1,6 @@
 """Runs one attempt in this OS process, beside a neighbour in the same shard. Prints what came of it as JSON.
 
-python runner.py attacks|survivals NAME
+python runner.py attacks|survivals|evaluated NAME
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from isolation import evaluation  # noqa: E402
 from isolation.attempts import TOOLS, Attempt, collect  # noqa: E402
 from isolation.survival import ALIVE, FUNCTIONS, parent_of, terminate  # noqa: E402
 from lua.kernel.driver import Driver, Source  # noqa: E402
@@ -42,11 +43,14 @@ class KernelErrors(logging.Handler):
 class Run:
     """One attempt from start to verdict."""
 
-    def __init__(self, attempt: Attempt, errors: KernelErrors, survival: bool = False) -> None:
+    def __init__(self, attempt: Attempt, errors: KernelErrors, folder: str = "attacks") -> None:
         self.attempt = attempt
         self.errors = errors
         self.breaches: list[str] = []
-        self.driver = Driver(entries_of(attempt, survival), memory=int(attempt.number("memory", 256)) << 20)
+        entries = entries_of(attempt, folder)
+        memory = int(attempt.number("memory", 256)) << 20
+        evaluated = folder == "evaluated"
+        self.driver = evaluation.Evaluating(entries, memory=memory) if evaluated else Driver(entries, memory=memory)
         self.partner = self.driver.start("t:partner")
         self.neighbour = self.driver.start("t:neighbour", self.partner)
         self.warm_up()
@@ -129,7 +133,7 @@ class Run:
         }
 
 
-def entries_of(attempt: Attempt, survival: bool) -> dict[str, Source | str]:
+def entries_of(attempt: Attempt, folder: str) -> dict[str, Source | str]:
     libraries = {name: f"t:{name}" for name in attempt.options.get("libraries", "").split(",") if name}
     entries: dict[str, Source | str] = {
         "t:tools": TOOLS,
@@ -140,10 +144,12 @@ def entries_of(attempt: Attempt, survival: bool) -> dict[str, Source | str]:
             libraries={} if attempt.name == "loop-library-body" else dict(libraries),
         ),
     }
+    if folder == "evaluated":
+        return entries | evaluation.entries_of(attempt, TOOLS, MODULES)
     extra = tuple(m for m in attempt.options.get("modules", "").split(",") if m)
     imports = {"tools": "t:tools"} | libraries
     modules = tuple(dict.fromkeys(MODULES + extra))
-    if survival:
+    if folder == "survivals":
         code = attempt.code.replace("(neighbour, partner) ", "(neighbour, partner) " + ALIVE)
         pool = 1 if attempt.options.get("by") in FUNCTIONS else None
         entries["t:attack"] = Source(code, pool=pool, modules=modules, libraries=imports)
@@ -160,12 +166,14 @@ def main(folder: str, name: str) -> None:
     errors = KernelErrors()
     logging.getLogger("wippy").addHandler(errors)
     attempt = collect(folder)[name]
-    run = Run(attempt, errors, survival=folder == "survivals")
+    run = Run(attempt, errors, folder)
     if folder == "survivals":
         result = terminate(run)
     else:
         pid = run.attack()
         run.gets_on()
+        if attempt.has("alive"):
+            evaluation.still_alive(run)
         result = run.finish(pid)
     print(json.dumps(result))
 

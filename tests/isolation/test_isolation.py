@@ -24,6 +24,7 @@ AT_A_TIME = 2
 HANGS_AFTER = 40.0
 ATTACKS = collect("attacks")
 SURVIVALS = collect("survivals")
+EVALUATED = collect("evaluated")
 
 
 def run(folder: str, name: str) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def results(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str], Fu
         running = {}
         for item in request.session.items:
             params = getattr(getattr(item, "callspec", None), "params", {})
-            for folder, key in (("attacks", "attack"), ("survivals", "survival")):
+            for folder, key in (("attacks", "attack"), ("survivals", "survival"), ("evaluated", "evaluated")):
                 if key in params and item.path == request.path:
                     running[folder, params[key]] = pool.submit(run, folder, params[key])
         yield running
@@ -70,6 +71,13 @@ def test_terminated_code_never_runs_again(survival: str, results: Results) -> No
     assert outcome["breaches"] == [], SURVIVALS[survival].about
 
 
+@pytest.mark.parametrize("evaluated", EVALUATED)
+def test_evaluated_code_reaches_no_more_than_it_was_given(evaluated: str, results: Results) -> None:
+    outcome = results["evaluated", evaluated].result()
+    assert outcome["breaches"] == [], EVALUATED[evaluated].about
+
+
 def test_there_are_enough_attempts() -> None:
     assert len(ATTACKS) >= 90
     assert len(SURVIVALS) >= 24
+    assert len(EVALUATED) >= 30

@@ -155,6 +155,16 @@ class CodeStore:
         unit = self._units.get(entry_id)
         if unit is None or not unit.method:
             raise not_found(f"process {entry_id} not found")
+        return self._described(unit)
+
+    def library(self, entry_id: str) -> dict[str, Any]:
+        """What a shard needs to run a library. Raises Error(NotFound) when there is none of this id."""
+        unit = self._units.get(entry_id)
+        if unit is None or unit.method:
+            raise not_found(f"library {entry_id} not found")
+        return self._described(unit)
+
+    def _described(self, unit: Unit) -> dict[str, Any]:
         modules, libraries = self._closure(unit)
         return {
             "id": unit.id,

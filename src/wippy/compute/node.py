@@ -25,6 +25,7 @@ from wippy.lua.cache import ChunkCache
 from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
 from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
 from wippy.lua.wire import decode, encode, encode_list
+from wippy.project.config import Config
 from wippy.registry.registry import Registry
 
 log = logging.getLogger("wippy")
@@ -64,7 +65,8 @@ class Pending:
 class Node:
     """Runs guest code in shards and serves what they ask for.
 
-    Everything here belongs to the event loop's thread. `resources` holds the live objects of entries by id text.
+    Everything here belongs to the event loop's thread. `config` is the runtime's configuration, `resources`
+    holds the live objects of entries by id text.
     """
 
     registry: Registry
@@ -87,6 +89,7 @@ class Node:
         self.bus = EventBus(self._publish)
         self.supervisor = Supervisor(self)
         self.code = CodeStore(lambda name: self.known_module(name), self._invalidate, cache or ChunkCache(None))
+        self.config = Config()
         self.resources: dict[str, Any] = {}
         self.module_roots: dict[str, Path] = {}
         self.terminals: dict[tuple[int, int], Any] = {}
@@ -450,11 +453,14 @@ class Node:
     # Ending ----------------------------------------
 
     async def close(self) -> None:
-        """Runs nothing any more: outstanding operations are cancelled, threads ended."""
+        """Runs nothing any more: outstanding operations are cancelled, threads ended, what guests held is closed."""
         for task in list(self._operations.values()):
             task.cancel()
         for scheduler in self._schedulers:
             scheduler.stop()
+        for result in await asyncio.gather(*self.bindings.handles.release_all(), return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("closing a handle failed", exc_info=result)
         for pending in list(self._pending.values()):
             if not pending.result.done():
                 pending.result.set_exception(canceled("runtime stopped"))

@@ -50,6 +50,10 @@ class Caller(NamedTuple):
         """Gives the guest a handle on `item`; `close` is called when the process ends and the handle is still kept."""
         return self.bindings.handles.add(self.pid_key, self.bindings.class_number(handle_class), item, close)
 
+    def drop(self, item: Any) -> None:
+        """Forgets the handles on `item`, which its process closed itself: nothing is called when the process ends."""
+        self.bindings.handles.drop(self.pid_key, item)
+
     def allowed(self, permission: Permission, resource: str = "", attributes: dict[str, Any] | None = None) -> bool:
         """The permission check (spec 05 §9.5). `permission` stands in the function's declaration."""
         return self.bindings.authority.permitted(
@@ -82,6 +86,17 @@ class Handles:
         if found is None or found[0] != ref.handle_class:
             raise not_found("handle is closed")
         return found[1]
+
+    def drop(self, owner: tuple[int, int], item: Any) -> None:
+        """Forgets what a process closed itself."""
+        owned = self._owned.get(owner, set())
+        for number in [n for n in tuple(owned) if self._items[n][1] is item]:
+            owned.discard(number)
+            del self._items[number]
+
+    def release_all(self) -> list[Awaitable[None]]:
+        """As `release`, for every process."""
+        return [waiting for owner in list(self._owned) for waiting in self.release(owner)]
 
     def release(self, owner: tuple[int, int]) -> list[Awaitable[None]]:
         """Drops what a process kept; returns what is left to await of the closing."""

@@ -34,7 +34,7 @@ FILES = (
     "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns",
     "tables", "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions",
     "pools", "timers", "memory", "bus", "types", "type_values", "modules", "definitions", "contexts", "retry",
-    "calls", "spawning", "signals", "spawner", "upgrade", "limits", "guest", "funcs", "os", "interface",
+    "calls", "spawning", "signals", "spawner", "upgrade", "limits", "evaluation", "guest", "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20

@@ -27,6 +27,8 @@ KINDS: dict[str, str] = {
     "env.storage.router": "wippy.services.env.kinds:RouterStorageHandler",
     "env.storage.static": "wippy.services.env.kinds:StaticStorageHandler",
     "env.variable": "wippy.services.env.kinds:VariableHandler",
+    "exec.docker": "wippy.services.exec.kinds:DockerHandler",
+    "exec.native": "wippy.services.exec.kinds:NativeHandler",
     "fs.directory": "wippy.services.fs.kinds:DirectoryHandler",
     "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
     "http.router": "wippy.services.http.kinds:RouterHandler",
@@ -41,14 +43,17 @@ KINDS: dict[str, str] = {
 MODULES: dict[str, str] = {
     "contract": "wippy.services.contract.module:module",
     "env": "wippy.services.env.module:module",
+    "eval_runner": "wippy.services.eval.module:module",
+    "exec": "wippy.services.exec.module:module",
     "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",
     "pg": "wippy.services.groups.module:module",
     "security": "wippy.services.security.module:module",
     "sql": "wippy.services.sql.module:module",
     "store": "wippy.services.store.module:module",
+    "stream": "wippy.services.stream.module:stream",
 }
-"""Guest module -> a function that takes the node and returns its `Module`."""
+"""Guest module -> its `Module`, or a function that takes the node and returns it."""
 
 
 def handler(kind: str, node: Node) -> AnyHandler:

@@ -13,12 +13,14 @@ from wippy.lua.shard import REPLY
 from .driver import TURN, Driver, Source, main
 from .invariants import INVARIANTS
 from .pressure import STEP, Pressure
+from .test_evaluation import EVALUATOR, MODULES
 
 OUT_OF_MEMORY = "not enough memory"
 
 ENTRIES: dict[str, Source | str] = {
     # Does what its argument says when it is told to go, then says so.
-    "t:actor": """
+    "t:actor": Source(
+        """
         local actions = {}
         function actions.send(peer) return process.send(peer, "mail", { n = 1, text = "x", list = { 1, 2, 3 } }) end
         function actions.send_listened(peer) return process.send(peer, "topic", { n = 1, text = "x", list = {
@@ -41,6 +43,11 @@ ENTRIES: dict[str, Source | str] = {
         function actions.limited()
           local v, e = funcs.new():with_options({ timeout = 5000 }):call("t:double", 21)
           if v ~= 42 then error(tostring(e)) end
+        end
+        function actions.evaluate()
+          local v, e = evaluator.run(function() time.sleep("1us") return { 42 } end)
+          if e then error(tostring(e)) end
+          if v[1] ~= 42 then error("wrong value") end
         end
         function actions.exit()
           actions.ended = true
@@ -85,6 +92,8 @@ ENTRIES: dict[str, Source | str] = {
             end
           end
         end }""",
+        modules=MODULES,
+    ),
     # Counts what it gets.
     "t:peer": """return { main = function()
         local inbox, topic, events_channel = process.inbox(), process.listen("topic"), process.events()
@@ -162,6 +171,7 @@ class Scene:
 def scene(caplog: pytest.LogCaptureFixture) -> Scene:
     caplog.set_level(logging.CRITICAL, "wippy.lua")
     driver = Driver(ENTRIES)
+    driver.lua(EVALUATOR)
     peer = driver.start("t:peer")
     driver.idle()
     made = Scene(driver, peer, Pressure(driver))
@@ -205,6 +215,7 @@ def perform(scene: Scene, action: str, allowance: int) -> bool:
         "async",
         "retry",
         "limited",
+        "evaluate",
         "exit",
         "fail",
         "monitor",

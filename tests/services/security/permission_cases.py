@@ -481,6 +481,49 @@ def _groups() -> list[Case]:
     ]
 
 
+def _programs() -> list[Case]:
+    found = ("exec.get", "app:shell")
+    return [
+        Case(
+            "exec.get",
+            *found,
+            "not allowed to access executor: app:shell",
+            "return exec.get('app:shell')",
+            kind="Invalid",
+        ),
+        Case(
+            "exec.Executor.exec",
+            "exec.run",
+            "true 1",
+            "not allowed to run command: true 1",
+            "local ex, e = exec.get('app:shell') if not ex then return nil, e end return ex:exec('true 1')",
+            (found,),
+            kind="Invalid",
+        ),
+    ]
+
+
+def _evaluation() -> list[Case]:
+    asked = {
+        "eval.module": ("json", "modules = { 'json' }"),
+        "eval.import": ("app:lib", "imports = { lib = 'app:lib' }"),
+        "eval.class": ("network", "allow_classes = { 'network' }"),
+    }
+    calls = {
+        "run": "return eval_runner.run({{ source = 'return 1', {} }})",
+        "compile": "return eval_runner.compile('return 1', '', {{ {} }})",
+    }
+    cases = []
+    for verb, call in calls.items():
+        own = f"eval.{verb}"
+        function = f"eval_runner.{verb}"
+        cases.append(Case(function, own, "", f"permission denied: {own}", call.format("")))
+        for action, (resource, option) in asked.items():
+            denial = f"permission denied: {action} {resource}"
+            cases.append(Case(function, action, resource, denial, call.format(option), ((own, ""),)))
+    return cases
+
+
 CASES = [
     *_spawns(),
     *_processes(),
@@ -493,6 +536,8 @@ CASES = [
     *_security(),
     *_contracts(),
     *_groups(),
+    *_programs(),
+    *_evaluation(),
     Case(
         "process.terminate",
         "process.terminate",

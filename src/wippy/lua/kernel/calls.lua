@@ -88,9 +88,9 @@ function S.async_through(id, ctx, args, options)
   local callee, err = start_call(id, ctx, args, f, options)
   if not callee then return nil, err end
   f.callee = callee
-  -- An async of a function lives as long as the root caller does.
+  -- An async of a function lives as long as the root caller does; one of evaluated code as long as that.
   local root = p
-  while true do
+  while not (root.own and root.own.steps) do
     local waiting = S.waiting_task(root.reply)
     if not waiting or waiting.p.dead then break end
     root = waiting.p

@@ -378,6 +378,7 @@ end
 
 -- All tasks wait for something that can never come (spec 03 §2.3).
 function S.is_stuck(p)
-  return p.own and p.own.stuck == p.nt
+  local own = p.own
+  return own and (own.stuck == p.nt or own.steps and S.is_idle(p, own))
 end
 S.base.channel = S.library(module)

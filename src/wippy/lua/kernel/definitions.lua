@@ -32,10 +32,12 @@ local function type_table(scope)
   end })
 end
 
-local function define(spec)
+-- What a description of the host's becomes: code loaded, modules found. `imported`: types by the alias of libraries that are
+-- no part of the description.
+local function define(spec, imported)
   local globals = {}
   for alias, name in next, spec.modules do globals[alias] = S.module(name) end
-  local own_libraries, by_alias, scopes = {}, {}, {}
+  local own_libraries, by_alias, scopes = {}, imported or {}, {}
   for i, l in next, spec.libraries do
     local made = library(l)
     own_libraries[i] = made
@@ -54,7 +56,7 @@ local function define(spec)
     return nil
   end
   local def = {
-    id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
+    find_type = find_type, types = own_types, id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
     globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host,
     options = spec.options, plan = nil, limits = spec.limits or false, pool = false, pid_host = false,
   }
@@ -64,6 +66,8 @@ local function define(spec)
   end
   return def
 end
+
+S.define = define
 
 -- The definition of an entry, fetched from the host when it is first needed: def, or nil and an error.
 function S.definition(id)

@@ -42,7 +42,7 @@ local function arguments(spec, ...)
   for i = 1, #spec.params do
     local kind = spec.params[i].type
     local v = list[i]
-    if kind == "string" and type(v) == "number" then list[i] = S.number_text(v)
+    if (kind == "string" or kind == "bytes") and type(v) == "number" then list[i] = S.number_text(v)
     elseif (kind == "integer") and v ~= nil then list[i] = S.int(v) end
   end
   if list.n < #spec.params then list.n = #spec.params end

@@ -192,7 +192,9 @@ function S.kill(p, reason)
 end
 
 function S.deadlocked(p)
-  if p.own and (next(p.own.ops or {}) or next(p.own.calls or {})) then return end
+  local own = p.own
+  if own and (next(own.ops or {}) or next(own.calls or {})) then return end
+  if own and own.steps then return finish(p, nil, S.became_idle) end
   finish(p, nil, S.make_error("Internal", "deadlock: all coroutines blocked with no pending operations (threads=" .. p.nt .. ")", false))
 end
 
@@ -216,7 +218,7 @@ function S.cancel_call(callee)
   elseif callee.away then
     callee.dead = true
     S.signal(callee.shard, "abandon", callee.away)
-  elseif callee.instance then
+  elseif callee.instance or callee.own and callee.own.steps then
     S.kill(callee, canceled)
   else
     S.abandon(callee)
@@ -276,6 +278,10 @@ local function release(p)
   S.tell_known(p, own)
   run_hooks(p, own.exits)
   S.report_end(p, own)
+  if own.steps then
+    S.counting = S.counting - 1
+    own.steps = nil
+  end
 end
 
 local function report(p)

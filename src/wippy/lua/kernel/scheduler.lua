@@ -268,28 +268,38 @@ local function step(p)
   return false
 end
 
+S.step = step
+S.counting = 0                        -- processes whose steps are counted (evaluation.lua)
+
 -- Runs ready processes for about `seconds`. Returns true when some are left.
 local rounds = 0
+local plain_step = step               -- while steps are counted: S.counted_step
 local run_step = step                 -- when memory is short: S.charged_step
+
+local function choose_step()
+  plain_step = S.counting > 0 and S.counted_step or step
+  run_step = S.charges_growth() and S.charged_step or plain_step
+end
 
 function S.work(seconds)
   local limit = clock() + seconds
   local n = 0
   local p = S.head
+  if S.counting > 0 then choose_step() end
   while p or S.dying do
-    if p and run_step(p, step) then n = 15 end
+    if p and run_step(p, plain_step) then n = 15 end
     S.cur = false
     if S.dying then S.bury() end
     n = n + 1
     if n >= 16 then
       n = 0
-      run_step = S.charges_growth() and S.charged_step or step
+      choose_step()
       if clock() > limit then break end
     end
     p = S.head
   end
   rounds = rounds + 1
-  if rounds % 16 == 0 then run_step = S.charges_growth() and S.charged_step or step end
+  if rounds % 16 == 0 then choose_step() end
   S.cur, S.task = false, false
   return S.head ~= false or S.dying ~= false
 end

@@ -52,7 +52,7 @@ end
 function S.ask(pid, kind, ...)
   S.check_park()
   S.question(S.task, pid, kind, ...)
-  return S.park()
+  return S.park_asking()
 end
 
 local signals = {

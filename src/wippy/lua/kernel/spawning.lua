@@ -91,7 +91,7 @@ function S.spawn(id, host_id, ctx, args, start)
     if holder then return holder end
     S.relate(p, child.pid, start)
   end
-  return S.park()
+  return S.park_asking()
 end
 
 -- Runs a process to its end; its outcome goes to `reply`. Returns what S.cancel_call takes, or nil and an error.
@@ -114,7 +114,7 @@ function S.exec(id, host_id, ctx, args)
   S.check_park()
   local callee, err = S.run_process(id, host_id, ctx, args, S.task)
   if not callee then return nil, err end
-  return S.park()
+  return S.park_asking()
 end
 
 -- Signals of other shards --------------------------------------------------------------------------------------------------

@@ -70,9 +70,26 @@ function rebuild()
   for i = size // 2, 1, -1 do sink(i) end
 end
 
+-- An instance of a function outlives its calls, and so may a channel that a call's timer feeds: those are closed with the
+-- call. Nothing of other processes is left that could look. Evaluated code is not idle while it has timers.
+local function owned(entry)
+  local p = entry.p
+  if not p.instance and not (p.own and p.own.steps) then return entry end
+  local own = S.own(p)
+  if not own.timers then own.timers = {} end
+  own.timers[entry] = true
+  return entry
+end
+
+local function disown(entry)
+  local own = entry.p.own
+  if own and own.timers then own.timers[entry] = nil end
+end
+
 local function stop(entry)
   if not entry.live then return false end
   entry.live = false
+  disown(entry)
   stopped = stopped + 1
   if stopped > 1000 and stopped > size // 2 then rebuild() end
   return true
@@ -83,6 +100,11 @@ local function remove_first()
   heap[size] = nil
   size = size - 1
   if size > 0 then sink(1) end
+end
+
+local function pass_over(entry)
+  remove_first()
+  if not entry.live and stopped > 0 then stopped = stopped - 1 end
 end
 
 local function fire(entry)
@@ -96,7 +118,10 @@ local function fire(entry)
     local period = entry.period
     if not period then entry.live = false end
     S.offer(entry.channel, S.time_now(), true)
-    if not period then S.close_channel(entry.channel) end
+    if not period then
+      S.close_channel(entry.channel)
+      disown(entry)
+    end
   end
 end
 
@@ -106,8 +131,7 @@ function S.fire_timers(now)
   while size > 0 and most > 0 do
     local entry = heap[1]
     if not entry.live or entry.p.dead then
-      remove_first()
-      if not entry.live and stopped > 0 then stopped = stopped - 1 end
+      pass_over(entry)
     elseif entry.at > now then
       break
     else
@@ -131,8 +155,7 @@ function S.next_timer()
   while size > 0 do
     local entry = heap[1]
     if entry.live and not entry.p.dead then return entry.at end
-    remove_first()
-    if stopped > 0 then stopped = stopped - 1 end
+    pass_over(entry)
   end
   return -1
 end
@@ -154,7 +177,7 @@ end
 -- A channel that receives one Time when the duration is over (and then closes), or one every period.
 function S.start_timer(nanoseconds, period)
   local channel = S.new_channel(period and 16 or 1)
-  return add { at = present() + nanoseconds, p = S.cur, channel = channel, period = period }
+  return add(owned { at = present() + nanoseconds, p = S.cur, channel = channel, period = period })
 end
 
 -- Kernel use: calls `f(entry)` later, on behalf of process `p`.
@@ -164,13 +187,16 @@ end
 
 function S.restart_timer(entry, nanoseconds)
   local was = stop(entry)
-  return was, add { at = present() + nanoseconds, p = entry.p, channel = entry.channel, period = entry.period }
+  return was, add(owned { at = present() + nanoseconds, p = S.cur, channel = entry.channel, period = entry.period })
 end
 S.stop_timer = stop
 
 -- A process's timers die with it: they are passed over when due, and cleared out in bulk when there are many entries.
 function S.release_timers(own)
-  own.timers = nil
+  for entry in next, own.timers or {} do
+    S.close_channel(entry.channel)
+    stop(entry)
+  end
 end
 function S.sweep_timers() rebuild() end
 

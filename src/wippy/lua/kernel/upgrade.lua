@@ -81,7 +81,7 @@ function S.process_library.upgrade(id, ...)
   local p = S.cur
   if id ~= nil and type(id) ~= "string" then S.bad_argument(1, "upgrade", "string", id) end
   S.check_park()
-  if p.instance then                  -- a function has no code to change: the call ends with nil
+  if p.instance or p.own and p.own.steps then   -- a function has no code to change: the call ends with nil
     p.killed = { finished = true }
   else
     if id == nil or id == "" then id = p.id end

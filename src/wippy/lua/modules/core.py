@@ -174,7 +174,7 @@ COROUTINE = KernelModule(
 FUNCS = KernelModule(
     "funcs",
     "Calling functions, at once or with a future.",
-    classes=("process", "nondeterministic"),
+    classes=("nondeterministic",),
     functions={
         "call(id: string, ...any) -> any": "Calls a function; its first result. (yields)",
         "async(id: string, ...any) -> Future": "Starts a function.",
@@ -252,7 +252,7 @@ PAYLOAD = KernelModule(
 EVENTS = KernelModule(
     "events",
     "The event bus.",
-    classes=("process", "nondeterministic"),
+    classes=("nondeterministic",),
     functions={
         "send(system: string, kind: string, path: string, data: any) -> boolean": "Publishes an event. (yields)",
         "subscribe(system: string, kind: string?) -> Subscription": "Events that fit both patterns. (yields)",

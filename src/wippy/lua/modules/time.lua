@@ -51,7 +51,7 @@ local function parsed_duration(text)
     v = v * scale
     if fraction ~= "" then v = v + int(tonumber(sub(fraction, 1, 18)) * (scale / 10.0 ^ #sub(fraction, 1, 18))) end
     total = total + v
-    if total < 0 then return nil end
+    if total < 0 then return total == mininteger and sign == "-" and at > #text and total or nil end
   end
   return sign == "-" and -total or total
 end

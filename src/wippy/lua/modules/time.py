@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 PARTS = {"calendar": "time_calendar.lua", "layout": "time_layout.lua"}
 
 FIRST, LAST = -62135596800, 253402300799  # years 1 to 9999, what zoneinfo knows
-STEP = 7 * 86400
-STEPS = 53
+STEP = 6 * 86400  # the shortest span of the zone database is 6.9 days
+STEPS = 61
 
 _NAMES = ("JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER",
           "DECEMBER")  # fmt: skip
@@ -54,7 +54,7 @@ CONSTANTS: dict[str, int | str] = {
 
 time = Module(
     "time",
-    "Times, durations, time zones, timers.",
+    "Times, durations, time zones (`time.utc`, `time.localtz` and IANA names), timers.",
     classes=("time", "workflow"),
     source=HERE / "time.lua",
     constants=CONSTANTS,
@@ -190,8 +190,8 @@ time.in_lua(
             "location() -> Location": "Its time zone.",
             "utc() -> Time": "The same moment in UTC.",
             "in_local() -> Time": "The same moment in local time.",
-            "truncate(duration: string | number | Duration) -> Time": "Rounded down.",
-            "round(duration: string | number | Duration) -> Time": "Rounded.",
+            "truncate(unit: Duration) -> Time": "Rounded down to a multiple of `unit`, counted from year 1.",
+            "round(unit: Duration) -> Time": "Rounded to a multiple of `unit`, halves up.",
         },
         "Duration": {f"{unit}() -> number": f"Its length in {unit}." for unit in _UNITS},
         "Location": {"string() -> string": "Its name."},

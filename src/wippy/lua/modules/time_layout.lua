@@ -233,7 +233,7 @@ local function zero_second(fixed)
     if not at then return nil, wrong end
     -- A fraction that the layout does not mention is taken all the same.
     local digits = match(value, "^[.,](%d+)", at)
-    if digits and not (following and find(following.std, "^fraction") and following.before == "") then
+    if digits and not (following and find(following.std, "^fraction")) then
       read_fraction(state, digits)
       at = at + 1 + #digits
     end

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from wippy.core.errors import invalid
+from wippy.core.errors import internal, invalid
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import KindHandler
 from wippy.services.fs.volume import Volume, check_directory
@@ -43,18 +44,23 @@ class DirectoryHandler(KindHandler[DirectoryConfig]):
     def _volume(self, entry: Entry, config: DirectoryConfig) -> Volume:
         if not config.directory:
             raise invalid('field "directory": required field is empty')
-        try:
-            mode = int(config.mode, 8)
-        except ValueError:
-            raise invalid(f'field "mode": "{config.mode}" is no octal number such as "0755"') from None
+        if not re.fullmatch("0?[0-7]{1,3}", config.mode):
+            raise invalid(f'field "mode": "{config.mode}" is no octal number such as "0755"')
         root = self._base(config) / config.directory
         if config.auto_init:
-            root.mkdir(parents=True, exist_ok=True)
+            _make(root, str(entry.id))
         check_directory(root, str(entry.id))
-        return Volume(root, mode)
+        return Volume(root, int(config.mode, 8))
 
     def _base(self, config: DirectoryConfig) -> Path:
         """The working directory; for an entry of a module that module's root, unless `base` says otherwise."""
         if config.module and config.base != "project":
             return self._node.module_roots.get(config.module, Path())
         return Path()
+
+
+def _make(root: Path, entry_id: str) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise internal(f"{entry_id}: directory {root} cannot be made: {e.strerror}") from None

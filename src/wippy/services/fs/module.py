@@ -1,57 +1,34 @@
-"""The guest module `fs` (spec 04a §4.2): volumes, files, scanners. Nothing here suspends."""
+"""The guest module `fs` (spec 04a §4.2): volumes, files, scanners. Only copying from a stream suspends.
+
+A guest's FS is the id of an entry and a current directory, both on the guest's side; a File is a handle of the host.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from wippy.core.errors import Error, internal, invalid, not_found
+from wippy.core.errors import NOT_FOUND, Error, internal, invalid, not_found
 from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import HandleClass, Module, Permission
 from wippy.lua.wire import HandleRef
-from wippy.services.fs.scanner import Scanner
-from wippy.services.fs.volume import Volume, described, join, required
+from wippy.services.fs.file import LARGEST, FileStream, OpenFile
+from wippy.services.fs.paths import join, refused, required, shown
+from wippy.services.fs.volume import Volume, failed
+from wippy.services.stream.descriptors import Descriptors, descriptors_of
+from wippy.services.stream.module import keep
+from wippy.services.stream.stream import Stream, aside
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
 
 CHUNK = 4096
+COPIED = 64 * 1024
 WHENCE = {"set": os.SEEK_SET, "cur": os.SEEK_CUR, "end": os.SEEK_END}
 GET = Permission("fs.get", "id", "not allowed to access filesystem: {resource}")
-
-
-class Directory:
-    """A guest's handle on a volume, with its current directory."""
-
-    def __init__(self, volume: Volume) -> None:
-        self.volume = volume
-        self.cwd = ""
-
-    def path(self, text: str) -> str:
-        return join(self.cwd, text)
-
-
-class OpenFile:
-    """A guest's file. Closed with its process."""
-
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream: BinaryIO | None = stream
-        self.name = name
-
-    @property
-    def closed(self) -> bool:
-        return self._stream is None
-
-    def stream(self) -> BinaryIO:
-        if self._stream is None:
-            raise internal("file already closed")
-        return self._stream
-
-    def close(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
 
 
 def module(node: Node) -> Module:
@@ -63,191 +40,226 @@ def module(node: Node) -> Module:
         source=Path(__file__).with_name("module.lua"),
         constants={"type.FILE": "file", "type.DIR": "dir", "seek.SET": "set", "seek.CUR": "cur", "seek.END": "end"},
     )
-    directories, files, scanners = fs.handle("FS"), fs.handle("File"), fs.handle("Scanner")
+    volumes = Volumes(node)
 
-    @fs.function("get(id: string) -> FS", caller=True, permission=GET)
-    def get(caller: Caller, entry_id: str) -> HandleRef:
+    @fs.function("get(id: string) -> FS", permission=GET)
+    def get(entry_id: str) -> bool:
         """A handle on a volume, at its root. Errors: Invalid (empty id), NotFound, PermissionDenied."""
         if entry_id == "":
             raise invalid("filesystem id is required")
-        volume = node.resources.get(entry_id)
-        if not isinstance(volume, Volume):
-            raise not_found(f"filesystem not found: {entry_id}")
-        return caller.keep(directories, Directory(volume))
+        volumes.find(entry_id)
+        return True
 
-    _declare_tree(directories)
-    _declare_content(directories, files)
-    _declare_file(files, scanners)
-    _declare_scanner(scanners)
+    _declare_tree(fs, volumes)
+    _declare_content(fs, volumes)
+    files = fs.handle("File")
+    _declare_file(files)
+    _declare_opening(fs, files, volumes, descriptors_of(node))
+    fs.in_lua({}, _HANDLES_IN_LUA)
     return fs
 
 
-def _declare_tree(directories: HandleClass) -> None:
-    @directories.method("pwd() -> string")
-    def pwd(d: Directory) -> str:
-        """The current directory; the root is `/`."""
-        return "/" + d.cwd
+class Volumes:
+    """The volumes of a node by entry id."""
 
-    @directories.method("chdir(path: string) -> boolean")
-    def chdir(d: Directory, path: str) -> bool:
-        """Changes it. Errors: NotFound, Invalid for what is no directory."""
-        target = d.path(required(path))
-        if not d.volume.is_directory(target):
-            raise invalid(f"not a directory: {path}")
-        d.cwd = target
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def find(self, entry_id: str) -> Volume:
+        """Raises Error(NotFound)."""
+        volume = self._node.resources.get(entry_id)
+        if not isinstance(volume, Volume):
+            raise not_found(f"filesystem not found: {entry_id}")
+        return volume
+
+    @contextmanager
+    def file(self, entry_id: str, cwd: str, path: str, mode: str) -> Iterator[OpenFile]:
+        """A file that is open inside the block. Raises Error."""
+        target = join(cwd, required(path))
+        opened = OpenFile(self.find(entry_id).open(target, mode), target)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def _declare_tree(fs: Module, volumes: Volumes) -> None:
+    @fs.function("enter(id: string, cwd: string, path: string) -> string", private=True)
+    def enter(entry_id: str, cwd: str, path: str) -> bytes:
+        target = join(cwd, required(path))
+        if not volumes.find(entry_id).is_directory(target):
+            raise refused(f"not a directory: {shown(path)}")
+        return os.fsencode(target)
+
+    @fs.function("stat(id: string, cwd: string, path: string) -> table", private=True)
+    def stat(entry_id: str, cwd: str, path: str) -> dict[str, Any]:
+        return volumes.find(entry_id).stat(join(cwd, required(path)))
+
+    @fs.function("exists(id: string, cwd: string, path: string) -> boolean", private=True)
+    def exists(entry_id: str, cwd: str, path: str) -> bool:
+        return volumes.find(entry_id).exists(join(cwd, path))
+
+    @fs.function("isdir(id: string, cwd: string, path: string) -> boolean", private=True)
+    def isdir(entry_id: str, cwd: str, path: str) -> bool:
+        return volumes.find(entry_id).is_directory(join(cwd, path))
+
+    @fs.function("mkdir(id: string, cwd: string, path: string) -> boolean", private=True)
+    def mkdir(entry_id: str, cwd: str, path: str) -> bool:
+        volumes.find(entry_id).make_directory(join(cwd, required(path)))
         return True
 
-    @directories.method("stat(path: string) -> table")
-    def stat(d: Directory, path: str) -> dict[str, Any]:
-        """name, size, mode, modified, is_dir, type. Errors: NotFound."""
-        return d.volume.stat(d.path(required(path)))
-
-    @directories.method("exists(path: string) -> boolean")
-    def exists(d: Directory, path: str) -> bool:
-        """Whether there is something."""
-        return d.volume.exists(d.path(path))
-
-    @directories.method("isdir(path: string) -> boolean")
-    def isdir(d: Directory, path: str) -> bool:
-        """Whether it is a directory. Errors: NotFound."""
-        return d.volume.is_directory(d.path(path))
-
-    @directories.method("mkdir(path: string) -> boolean")
-    def mkdir(d: Directory, path: str) -> bool:
-        """One level. Errors: AlreadyExists, Internal."""
-        d.volume.make_directory(d.path(required(path)))
+    @fs.function("remove(id: string, cwd: string, path: string) -> boolean", private=True)
+    def remove(entry_id: str, cwd: str, path: str) -> bool:
+        volumes.find(entry_id).remove(join(cwd, required(path)))
         return True
 
-    @directories.method("remove(path: string) -> boolean")
-    def remove(d: Directory, path: str) -> bool:
-        """A file or an empty directory. Errors: Invalid (not empty), Internal."""
-        d.volume.remove(d.path(required(path)))
-        return True
-
-    @directories.method("list(path: string) -> table")
-    def listing(d: Directory, path: str) -> list[dict[str, str]]:
-        """What readdir iterates over. Errors: NotFound, Invalid."""
-        return d.volume.list(d.path(required(path)))
+    @fs.function("list(id: string, cwd: string, path: string) -> table", private=True)
+    def listing(entry_id: str, cwd: str, path: str) -> list[Any]:
+        """Name and type of every entry, in turn."""
+        return [part for item in volumes.find(entry_id).list(join(cwd, required(path))) for part in item]
 
 
-def _declare_content(directories: HandleClass, files: HandleClass) -> None:
-    @directories.method("open(path: string, mode: string) -> File", caller=True)
-    def open_file(caller: Caller, d: Directory, path: str, mode: str) -> HandleRef:
-        """Opens a file: `r`, `w`, `wx`, `a`. Errors: Invalid (mode), NotFound (everything else)."""
-        target = d.path(required(path))
-        opened = OpenFile(d.volume.open(target, mode), target.rpartition("/")[2])
+def _declare_opening(fs: Module, files: HandleClass, volumes: Volumes, descriptors: Descriptors) -> None:
+    @fs.function("open(id: string, cwd: string, path: string, mode: string) -> File", caller=True, private=True)
+    def open_file(caller: Caller, entry_id: str, cwd: str, path: str, mode: str) -> HandleRef:
+        target = join(cwd, required(path))
+        owner = caller.pid_key
+        try:
+            descriptors.take(owner)
+        except OSError as e:
+            raise failed(NOT_FOUND, "open", path, e) from None
+        try:
+            descriptor = volumes.find(entry_id).open(target, mode)
+        except BaseException:
+            descriptors.give_back(owner)
+            raise
+        opened = OpenFile(
+            descriptor,
+            target.rpartition("/")[2],
+            readable=True,
+            writable=mode != "r",
+            on_close=lambda: descriptors.give_back(owner),
+        )
         return caller.keep(files, opened, opened.close)
 
-    @directories.method("readfile(path: string) -> bytes")
-    def readfile(d: Directory, path: str) -> bytes:
-        """The whole content. Errors: NotFound."""
-        with d.volume.open(d.path(required(path)), "r") as stream:
-            return stream.read()
+    @fs.function("chunk(file: File) -> bytes", private=True)
+    def chunk(f: OpenFile) -> bytes | None:
+        """What a scanner reads next."""
+        return f.read(COPIED) or None
 
-    @directories.method("writefile(path: string, data: any, mode: string?) -> boolean")
-    def writefile(d: Directory, path: str, data: Any, mode: str | None = None) -> bool:
-        """Writes a text or the rest of an open file. Errors: Invalid (no data), NotFound (cannot be opened)."""
-        if data is None:
-            raise invalid("data is required")
-        with d.volume.open(d.path(required(path)), mode or "w") as stream:
-            if isinstance(data, OpenFile):
-                while chunk := data.stream().read(1 << 16):
-                    _write_all(stream, chunk)
-            else:
-                _write_all(stream, _bytes(data))
+    @fs.function("stream(file: File) -> any", caller=True, private=True)
+    def stream(caller: Caller, f: OpenFile) -> HandleRef:
+        return keep(caller, FileStream(f))
+
+
+def _declare_content(fs: Module, volumes: Volumes) -> None:
+    @fs.function("readfile(id: string, cwd: string, path: string) -> bytes", private=True)
+    def readfile(entry_id: str, cwd: str, path: str) -> bytes:
+        with volumes.file(entry_id, cwd, path, "r") as f:
+            if f.state().size > LARGEST:
+                raise internal(f"file is larger than {LARGEST} bytes: open it and read it in pieces")
+            return f.read(LARGEST)
+
+    @fs.function("writefile(id: string, cwd: string, path: string, data: bytes, mode: string) -> boolean", private=True)
+    def writefile(entry_id: str, cwd: str, path: str, data: bytes, mode: str) -> bool:
+        with volumes.file(entry_id, cwd, path, mode) as f:
+            f.write(data)
+        return True
+
+    @fs.function(
+        "copy(id: string, cwd: string, path: string, source: any, mode: string) -> boolean", private=True, yields=True
+    )
+    async def copy(entry_id: str, cwd: str, path: str, source: Any, mode: str) -> bool:
+        """What writefile does with an open file or a stream."""
+        if isinstance(source, OpenFile):
+            pieces = _pieces_of_file(source, source.left())
+        elif isinstance(source, Stream):
+            pieces = _pieces_of_stream(source)
+        else:
+            raise refused("data must be a string, a file or a stream")
+        with volumes.file(entry_id, cwd, path, mode) as f:
+            async for piece in pieces:
+                await aside(f.write, piece)
         return True
 
 
-def _declare_file(files: HandleClass, scanners: HandleClass) -> None:
-    @files.method("read(size: integer?) -> bytes")
+async def _pieces_of_file(source: OpenFile, size: int) -> AsyncIterator[bytes]:
+    """`size` bytes at most: a file that is copied onto its own end has none."""
+    while size > 0 and (piece := await aside(source.read, min(size, COPIED))):
+        size -= len(piece)
+        yield piece
+
+
+async def _pieces_of_stream(source: Stream) -> AsyncIterator[bytes]:
+    while piece := await source.read(COPIED):
+        yield piece
+
+
+def _declare_file(files: HandleClass) -> None:
+    @files.method("read(size: integer?) -> string")
     def read(f: OpenFile, size: int | None = None) -> bytes:
         """Up to size bytes (4096). At the end: NotFound with the text EOF."""
         size = CHUNK if size is None else size
         if size <= 0:
-            raise invalid("size must be positive")
-        data = f.stream().read(size)
+            raise refused("size must be positive")
+        data = f.read(size)
         if not data:
-            raise Error("NotFound", "EOF", None)
+            raise Error(NOT_FOUND, "EOF", None)
         return data
 
     @files.method("write(data: bytes) -> boolean")
     def write(f: OpenFile, data: bytes) -> bool:
         """Writes all of it. Errors: Invalid for nothing."""
-        stream = f.stream()
         if not data:
-            raise invalid("data is required")
-        try:
-            _write_all(stream, data)
-        except OSError as e:
-            raise internal(f"write failed: {e.strerror}") from None
+            raise refused("data is required")
+        f.write(data)
         return True
 
     @files.method("seek(whence: string, offset: integer) -> integer")
     def seek(f: OpenFile, whence: str, offset: int) -> int:
-        """Moves to a position counted from `set`, `cur` or `end`; the new position."""
+        """Moves to a position counted from `set`, `cur` or `end`; the new position. Errors: Invalid."""
         if whence not in WHENCE:
-            raise invalid(f'unknown whence "{whence}"')
-        try:
-            return f.stream().seek(offset, WHENCE[whence])
-        except OSError as e:
-            raise invalid(f"seek failed: {e.strerror}") from None
+            raise refused(f'unknown whence "{whence}"')
+        return f.seek(offset, WHENCE[whence])
 
     @files.method("stat() -> table")
     def stat(f: OpenFile) -> dict[str, Any]:
         """As the volume's stat."""
-        return described(f.name, os.fstat(f.stream().fileno()))
+        return f.stat()
 
     @files.method("sync() -> boolean")
     def sync(f: OpenFile) -> bool:
         """Waits until the disk has it."""
-        os.fsync(f.stream().fileno())
+        f.sync()
         return True
 
-    @files.method("scanner(mode: string?) -> Scanner", caller=True)
-    def scanner(caller: Caller, f: OpenFile, mode: str | None = None) -> HandleRef:
-        """Reads `lines`, `words`, `bytes` or `runes`."""
-        if f.closed:
-            raise invalid("file is closed")
-        return caller.keep(scanners, Scanner(f.stream(), mode or "lines"))
-
-    @files.method("is_closed() -> boolean")
-    def is_closed(f: OpenFile) -> bool:
-        """Whether it was closed."""
-        return f.closed
-
-    @files.method("close() -> boolean")
-    def close(f: OpenFile) -> bool:
+    @files.method("close() -> boolean", caller=True)
+    def close(caller: Caller, f: OpenFile) -> bool:
         """Closes it; again does nothing."""
+        caller.drop(f)
         f.close()
         return True
 
 
-def _declare_scanner(scanners: HandleClass) -> None:
-    @scanners.method("scan() -> boolean")
-    def scan(s: Scanner) -> bool:
-        """Moves to the next token; false at the end."""
-        return s.scan()
-
-    @scanners.method("text() -> bytes")
-    def text(s: Scanner) -> bytes:
-        """The current token."""
-        return s.token
-
-    @scanners.method("err() -> string?")
-    def err(s: Scanner) -> str | None:
-        """Why scanning stopped early."""
-        return s.error
-
-
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, str):
-        return data.encode("utf-8", "surrogateescape")
-    raise invalid("data must be a string or a file")
-
-
-def _write_all(stream: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[stream.write(view) :]
+_HANDLES_IN_LUA = {
+    "FS": {
+        "pwd() -> string": "The current directory of this handle; the root is `/`.",
+        "chdir(path: string) -> boolean": "Changes it. Errors: `false, NotFound`, or Invalid for what is no directory.",
+        "open(path: string, mode: string) -> File": "Opens a file: `r`, `w` (made or emptied), `wx` (made, an error "
+        "when it exists), `a` (written at the end). Errors: Invalid (mode), NotFound (everything else).",
+        "stat(path: string) -> table": "name, size, mode, modified (Unix seconds), is_dir, type. Errors: NotFound.",
+        "exists(path: string) -> boolean": "Whether there is something.",
+        "isdir(path: string) -> boolean": "Whether it is a directory. Errors: `false, NotFound`.",
+        "mkdir(path: string) -> boolean": "One level. Errors: `false, AlreadyExists`, Internal.",
+        "remove(path: string) -> boolean": "A file or an empty directory. Errors: `false, Invalid` (full), Internal.",
+        "readdir(path: string) -> any": "For a generic `for`: tables with name and type. Errors: NotFound, Invalid.",
+        "readfile(path: string) -> string": "The whole content; also `read_file`. Errors: NotFound.",
+        "writefile(path: string, data: any, mode: string?) -> boolean": "Writes a text, or what is left of an open "
+        "file or a stream (then it suspends); also `write_file`. Modes `w`, `wx`, `a`. Errors: `false, Invalid` (no "
+        "data), NotFound (cannot be opened).",
+    },
+    "File": {
+        "scanner(mode: string?) -> Scanner": "Reads `lines`, `words`, `bytes` or `runes`. Errors: Invalid.",
+        "stream() -> Stream": "A stream over the same file and position. Errors: Internal.",
+    },
+}

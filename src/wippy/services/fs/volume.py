@@ -1,14 +1,23 @@
-"""A directory that guests may use, and nothing outside of it (spec 04a §4.1, §4.3)."""
+"""A directory that guests may use, and nothing outside of it (spec 04a §4.1, §4.3).
+
+Every operation first finds where a path really leads, links followed, and refuses what is outside. It then walks that
+path from the root once more, a directory at a time and following no link: a link that somebody puts there in between
+makes the operation fail instead of leading it astray.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat as modes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from wippy.core.errors import Error, already_exists, denied, internal, invalid, not_found
+from wippy.core.errors import ALREADY_EXISTS, INTERNAL, NOT_FOUND, Error, invalid
+from wippy.services.fs.paths import refused, shown
 
 OPEN_FLAGS = {
     "r": os.O_RDONLY,
@@ -17,31 +26,13 @@ OPEN_FLAGS = {
     "a": os.O_RDWR | os.O_CREAT | os.O_APPEND,
 }
 BAD_MODE = "invalid mode: must be 'r', 'w', 'wx' or 'a'"
+NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
+INTO = os.O_RDONLY | os.O_DIRECTORY | NO_LINK
+READ, WRITE, ENTER = 0o400, 0o200, 0o100
 
 
-def join(cwd: str, path: str) -> str:
-    """The path of a guest, seen from its current directory, relative to the volume's root ("" is the root).
-
-    Raises Error(Invalid) for a NUL byte and for a path that would leave the root.
-    """
-    if "\0" in path:
-        raise invalid("path contains a NUL byte")
-    joined = path.lstrip("/") if path.startswith("/") else posixpath.join(cwd, path)
-    parts: list[str] = []
-    for part in joined.split("/"):
-        if part == "..":
-            if not parts:
-                raise invalid("path traversal not allowed")
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
-
-
-def required(path: str) -> str:
-    if path == "":
-        raise invalid("path required")
-    return path
+def failed(kind: str, what: str, path: str, reason: OSError) -> Error:
+    return Error(kind, f"{what} failed: {shown(path)}: {(reason.strerror or str(reason)).lower()}", None)
 
 
 class Volume:
@@ -55,40 +46,84 @@ class Volume:
                 mode |= execute
         self.mode = mode
 
-    def _locate(self, path: str) -> str:
-        """The real path; links that point outside are not followed. Raises Error(Invalid)."""
-        real = os.path.realpath(os.path.join(self._real, path))
-        if real != self._real and not real.startswith(self._real + os.sep):
-            raise invalid("path traversal not allowed")
-        return real
+    # Where a path leads ----------------------------------------
 
-    def _allow(self, bit: int, what: str) -> None:
-        if not self.mode & bit:
-            raise denied(f"volume does not allow to {what}")
-
-    def open(self, path: str, mode: str) -> BinaryIO:
-        """A file. Raises Error(Invalid) for an unknown mode, Error(NotFound) for every failure to open."""
-        if mode not in OPEN_FLAGS:
-            raise invalid(BAD_MODE)
-        self._allow(0o400 if mode == "r" else 0o200, "read" if mode == "r" else "write")
+    def _resolved(self, path: str) -> str:
+        """The path without links, relative to the root. Raises Error(Invalid) when it leads outside."""
         try:
-            descriptor = os.open(self._locate(path), OPEN_FLAGS[mode], 0o644 & self.mode)
-            if modes.S_ISDIR(os.fstat(descriptor).st_mode):
+            real = os.path.realpath(os.path.join(self._real, path))
+        except ValueError:
+            raise refused("path is not valid") from None
+        if real == self._real:
+            return ""
+        inside = self._real if self._real.endswith(os.sep) else self._real + os.sep
+        if not real.startswith(inside):
+            raise refused("path traversal not allowed")
+        return real[len(inside) :]
+
+    @contextmanager
+    def _directory(self, resolved: str) -> Iterator[int]:
+        """A descriptor of a directory, reached without following links. Raises OSError."""
+        at = os.open(self._real, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in filter(None, resolved.split("/")):
+                below = os.open(part, INTO, dir_fd=at)
+                os.close(at)
+                at = below
+            yield at
+        finally:
+            os.close(at)
+
+    @contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """A descriptor of the directory that holds what `path` leads to, and its name there. Raises OSError."""
+        folder, name = posixpath.split(self._resolved(path))
+        with self._directory(folder) as at:
+            yield at, name or "."
+
+    def _allow(self, bit: int) -> None:
+        """Raises OSError when the volume's mode does not allow it."""
+        if not self.mode & bit:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    # Operations ----------------------------------------
+
+    def open(self, path: str, mode: str) -> int:
+        """A descriptor of a regular file. Raises Error(Invalid) for an unknown mode, else Error(NotFound)."""
+        if mode not in OPEN_FLAGS:
+            raise refused(BAD_MODE)
+        try:
+            self._allow(READ if mode == "r" else WRITE)
+            with self._parent(path) as (at, name):
+                # without O_NONBLOCK a pipe would keep everybody waiting
+                descriptor = os.open(name, OPEN_FLAGS[mode] | NO_LINK | os.O_NONBLOCK, 0o644 & self.mode, dir_fd=at)
+            if not modes.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
-                raise not_found(f"open failed: {path} is a directory")
+                raise OSError(errno.EINVAL, "not a regular file")
         except OSError as e:
-            raise not_found(f"open failed: {path}: {e.strerror}") from None
-        return os.fdopen(descriptor, "rb" if mode == "r" else "rb+" if mode in ("w", "wx") else "ab+", buffering=0)
+            raise failed(NOT_FOUND, "open", path, e) from None
+        return descriptor
 
     def stat(self, path: str) -> dict[str, Any]:
+        """Raises Error(NotFound)."""
         try:
-            found = os.stat(self._locate(path))
-        except OSError:
-            raise not_found(f"stat failed: {path}: no such file or directory") from None
+            self._allow(ENTER)
+            with self._parent(path) as (at, name):
+                found = os.stat(name, dir_fd=at, follow_symlinks=False)
+            if modes.S_ISLNK(found.st_mode):  # a loop, or put there a moment ago
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        except OSError as e:
+            raise failed(NOT_FOUND, "stat", path, e) from None
         return described(posixpath.basename(path) or ".", found)
 
     def exists(self, path: str) -> bool:
-        return os.path.exists(self._locate(path))
+        try:
+            self.stat(path)
+        except Error as e:
+            if e.kind != NOT_FOUND:
+                raise
+            return False
+        return True
 
     def is_directory(self, path: str) -> bool:
         """Raises Error(NotFound) when there is nothing."""
@@ -96,43 +131,52 @@ class Volume:
 
     def make_directory(self, path: str) -> None:
         """One level. Raises Error(AlreadyExists), Error(Internal)."""
-        self._allow(0o200, "write")
         try:
-            os.mkdir(self._locate(path), 0o755 & self.mode)
+            self._allow(WRITE)
+            with self._parent(path) as (at, name):
+                os.mkdir(name, 0o755 & self.mode, dir_fd=at)
         except FileExistsError:
-            raise already_exists(f"path already exists: {path}") from None
+            raise Error(ALREADY_EXISTS, f"path already exists: {shown(path)}", None) from None
         except OSError as e:
-            raise internal(f"mkdir failed: {path}: {e.strerror}") from None
+            raise failed(INTERNAL, "mkdir", path, e) from None
 
     def remove(self, path: str) -> None:
-        """A file or an empty directory. Raises Error(Invalid) for a full directory, else Error(Internal)."""
-        self._allow(0o200, "write")
-        target = os.path.join(self._locate(posixpath.dirname(path)), posixpath.basename(path))
-        if target == self._real or not path:
-            raise invalid("the root cannot be removed")
+        """A file, a link or an empty directory. Raises Error(Invalid) for a full directory, else Error(Internal)."""
+        folder, name = posixpath.split(path)
+        if not name:
+            raise refused("the root cannot be removed")
         try:
-            if os.path.isdir(target) and not os.path.islink(target):
-                os.rmdir(target)
-            else:
-                os.remove(target)
+            self._allow(WRITE)
+            with self._directory(self._resolved(folder)) as at:
+                is_directory = modes.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
+                if is_directory:
+                    os.rmdir(name, dir_fd=at)
+                else:
+                    os.unlink(name, dir_fd=at)
         except OSError as e:
-            if os.path.isdir(target):
-                raise invalid(f"directory not empty: {path}") from None
-            raise internal(f"remove failed: {path}: {e.strerror}") from None
+            if e.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise refused(f"directory not empty: {shown(path)}") from None
+            raise failed(INTERNAL, "remove", path, e) from None
 
-    def list(self, path: str) -> list[dict[str, str]]:
+    def list(self, path: str) -> list[tuple[bytes, str]]:
         """Names and types. Raises Error(NotFound), Error(Invalid) for what is no directory."""
-        self._allow(0o400, "read")
         if not self.is_directory(path):
-            raise invalid(f"not a directory: {path}")
-        with os.scandir(self._locate(path)) as found:
-            return [{"name": item.name, "type": "dir" if item.is_dir() else "file"} for item in found]
+            raise refused(f"not a directory: {shown(path)}")
+        try:
+            self._allow(READ)
+            with self._directory(self._resolved(path)) as at, os.scandir(at) as found:
+                return [
+                    (os.fsencode(item.name), "dir" if item.is_dir(follow_symlinks=False) else "file") for item in found
+                ]
+        except OSError as e:
+            raise failed(NOT_FOUND, "readdir", path, e) from None
 
 
 def described(name: str, found: os.stat_result) -> dict[str, Any]:
+    """What guests see of a file: size in bytes, time of change in Unix seconds."""
     is_dir = modes.S_ISDIR(found.st_mode)
     return {
-        "name": name,
+        "name": os.fsencode(name),
         "size": found.st_size,
         "mode": modes.S_IMODE(found.st_mode),
         "modified": int(found.st_mtime),
@@ -144,4 +188,4 @@ def described(name: str, found: os.stat_result) -> dict[str, Any]:
 def check_directory(root: Path, entry_id: str) -> None:
     """Raises Error(Invalid) unless `root` is a directory."""
     if not root.is_dir():
-        raise Error("Invalid", f"{entry_id}: directory {root} does not exist (auto_init: true would create it)")
+        raise invalid(f"{entry_id}: directory {root} does not exist (auto_init: true would create it)")

@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 from urllib.parse import parse_qsl
 
-from wippy.core.errors import Error, internal, invalid
+from wippy.core.errors import Error, internal
 from wippy.lua.wire import decode
+from wippy.services.http.body import Body
+from wippy.services.http.flow import Flow
+from wippy.services.http.form import Form, FormFile, read_form
 
 TEXT = "text/plain; charset=utf-8"
 SNIFFED = (
@@ -19,7 +22,6 @@ SNIFFED = (
     (b"PK\x03\x04", "application/zip"),
     (b"\x1f\x8b\x08", "application/x-gzip"),
 )
-UNREADABLE = b"?"  # stands for a body that could not be read to its end
 HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<h1", b"<div", b"<table", b"<p>", b"<a ", b"<b>")
 
 
@@ -39,14 +41,16 @@ def sniff(body: bytes) -> str:
 
 
 class Exchange:
-    """A request being served. The body can be read once; the response is sent whole, or streamed after a flush."""
+    """A request being served. The response is sent whole, or streamed after a flush."""
 
     def __init__(self, scope: Any, protocol: Any, route: Any, params: dict[str, str]) -> None:
         self._scope = scope
         self._protocol = protocol
         self.route = route
         self.params = params
-        self._body: bytes | None = None
+        self.body = Body(protocol, _length(scope.headers))
+        self._form: Form | None = None
+        self._flow = Flow(scope.client)
         self._transport: Any = None
 
     def describe(self) -> dict[str, Any]:
@@ -59,7 +63,6 @@ class Exchange:
         if scope.query_string:
             for name, value in parse_qsl(scope.query_string, keep_blank_values=True):
                 query.setdefault(name, []).append(value)
-        length = headers.get("content-length")
         return {
             "method": scope.method,
             "path": scope.path,
@@ -69,34 +72,22 @@ class Exchange:
             "host": scope.authority or headers.get("host", ""),
             "remote": scope.client,
             "params": self.params,
-            "length": int(length) if length and length.isdecimal() else (-1 if "transfer-encoding" in headers else 0),
+            "length": self.body.length,
         }
 
-    async def body(self, limit: int, seconds: float) -> bytes:
-        """The whole body. Raises Error(Invalid) when it is larger than `limit`, Error(Internal) on a second reading of
-        one that is not empty or when it does not arrive in time."""
-        if self._body is not None:
-            if self._body == b"":
-                return b""
-            raise internal("request body was read already")
-        declared = self._scope.headers.get("content-length")
-        if declared and declared.isdecimal() and int(declared) > limit:
-            raise invalid(f"request body is larger than {limit} bytes")
-        self._body = UNREADABLE
-        try:
-            body = self._body = await asyncio.wait_for(self._read(limit), seconds)
-        except TimeoutError:
-            raise internal("reading the request body took too long") from None
-        return body
+    async def form(self, memory: int, seconds: float) -> Form:
+        """The form in the body, read when it is first asked for. Raises Error(Invalid), Error(Internal)."""
+        if self._form is None:
+            kind = self._scope.headers.get("content-type") or ""
+            self._form = await read_form(kind, self.body, memory, seconds)
+        return self._form
 
-    async def _read(self, limit: int) -> bytes:
-        chunks, size = [], 0
-        async for chunk in self._protocol:
-            size += len(chunk)
-            if size > limit:
-                raise invalid(f"request body is larger than {limit} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def uploaded(self, field: str, number: int) -> FormFile:
+        """A file of the form that was read. Raises Error(Internal)."""
+        files = self._form.files.get(field, []) if self._form is not None else []
+        if not 0 < number <= len(files):
+            raise internal("no such file in the form")
+        return files[number - 1]
 
     # Answering ----------------------------------------
 
@@ -110,13 +101,17 @@ class Exchange:
         self._protocol.response_empty(status, list(headers))
 
     async def stream(self, head: bytes, chunk: bytes) -> None:
-        """Sends the head if it was not sent, then `chunk`. Raises Error(Internal) when the client has gone."""
+        """Sends the head if it was not sent, then `chunk`; waits for a client that reads slower than we write.
+
+        Raises Error(Internal) when the client has gone.
+        """
         try:
             if self._transport is None:
                 status, headers = _head(head, chunk)
                 self._transport = self._protocol.response_stream(status, headers)
             if chunk:
                 await self._transport.send_bytes(chunk)
+                await self._flow.sent(len(chunk))
         except Exception as e:
             raise internal(f"writing the response failed: {e}") from None
 
@@ -147,8 +142,24 @@ class Exchange:
         return self._transport is not None
 
     async def disconnected(self) -> None:
-        """Waits until the client has gone."""
-        await self._protocol.client_disconnect()
+        """Waits until the client has gone; not seen while a body is on its way that the handler does not read."""
+        gone = (
+            asyncio.ensure_future(self._protocol.client_disconnect()),
+            asyncio.ensure_future(self.body.broken.wait()),
+        )
+        try:
+            await asyncio.wait(gone, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in gone:
+                waiting.cancel()
+
+
+def _length(headers: Any) -> int:
+    """Bytes of the body: -1 when nobody said, 0 when there is none."""
+    declared = headers.get("content-length")
+    if declared and declared.isdecimal():
+        return int(declared)
+    return -1 if "transfer-encoding" in headers else 0
 
 
 def _head(head: bytes, body: bytes) -> tuple[int, list[tuple[str, str]]]:

@@ -102,9 +102,24 @@ function request_methods:body_json()
   return value, nil
 end
 
-function file_methods:name() return self[FILE].name, nil end
-function file_methods:size() return self[FILE].size, nil end
-function file_methods:header(name) return self[FILE].headers[lower(name_of(name, "header"))] end
+function request_methods:stream()
+  local r = request_of(self, "stream")
+  S.module("stream")
+  return host.stream(r.timeout)
+end
+
+local function file_of(v, name)
+  if getmetatable(v) ~= file_class then bad_argument(1, name, "http.MultipartFile", v, 3) end
+  return v[FILE]
+end
+function file_methods:name() return file_of(self, "name").name, nil end
+function file_methods:size() return file_of(self, "size").size, nil end
+function file_methods:header(name) return file_of(self, "header").headers[lower(name_of(name, "header"))] end
+function file_methods:stream()
+  local f = file_of(self, "stream")
+  S.module("stream")
+  return host.file_stream(f.field, f.number)
+end
 file_class.__tostring = function(self)
   return "http.MultipartFile{name=" .. self[FILE].name .. ", size=" .. self[FILE].size .. "}"
 end
@@ -114,14 +129,18 @@ function request_methods:parse_multipart(memory)
   local form = r.form
   if not form then
     local err
-    form, err = host.multipart(S.int(positive(memory, FORM_MEMORY)))
+    form, err = host.multipart(S.int(positive(memory, FORM_MEMORY)), r.timeout)
     if not form then return nil, err end
     r.form = form
   end
   local files = {}
   for name, list in next, form.files do
     local out = {}
-    for i = 1, #list do out[i] = setmetatable({ [FILE] = list[i] }, file_class) end
+    for i = 1, #list do
+      local file = list[i]
+      file.number = i
+      out[i] = setmetatable({ [FILE] = file }, file_class)
+    end
     files[name] = out
   end
   return { values = S.copy(form.values), files = files }, nil

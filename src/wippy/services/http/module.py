@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wippy.core.errors import Error, internal, invalid
+from wippy.core.errors import internal
 from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import Module
+from wippy.lua.wire import HandleRef
 from wippy.services.http.exchange import Exchange
 from wippy.services.http.service import exchanges_of
+from wippy.services.stream.module import keep
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -40,7 +42,12 @@ def module(node: Node) -> Module:
     @http.function("body(limit: integer, milliseconds: number) -> string", caller=True, private=True, yields=True)
     async def body(caller: Caller, limit: int, milliseconds: float) -> bytes:
         """The whole request body."""
-        return await exchange(caller).body(limit, milliseconds / 1000)
+        return await exchange(caller).body.whole(limit, milliseconds / 1000)
+
+    @http.function("stream(milliseconds: number) -> any", caller=True, private=True)
+    def stream(caller: Caller, milliseconds: float) -> HandleRef:
+        """A stream over the request body; the time limits each reading."""
+        return keep(caller, exchange(caller).body.stream(milliseconds / 1000))
 
     @http.function("send(head: bytes, chunk: bytes) -> boolean", caller=True, private=True, yields=True)
     async def send(caller: Caller, head: bytes, chunk: bytes) -> bool:
@@ -48,44 +55,19 @@ def module(node: Node) -> Module:
         await exchange(caller).stream(head, chunk)
         return True
 
-    @http.function("multipart(limit: integer) -> table", caller=True, private=True, yields=True)
-    async def multipart(caller: Caller, limit: int) -> dict[str, Any]:
-        """The fields and files of a form."""
+    @http.function("multipart(memory: integer, milliseconds: number) -> table", caller=True, private=True, yields=True)
+    async def multipart(caller: Caller, memory: int, milliseconds: float) -> dict[str, Any]:
+        """The fields of a form, and what is known of its files."""
         found = exchange(caller)
-        kind = found.describe()["headers"].get("content-type", "")
-        if not kind.startswith("multipart/form-data"):
-            raise invalid("request is not multipart/form-data")
-        return _form(kind, await found.body(limit, 300))
+        form = await found.form(memory, milliseconds / 1000)
+        return form.described()
+
+    @http.function("file_stream(field: string, number: integer) -> any", caller=True, private=True)
+    def file_stream(caller: Caller, field: str, number: int) -> HandleRef:
+        """A stream over a file of the form."""
+        return keep(caller, exchange(caller).uploaded(field, number).stream())
 
     return http
-
-
-def _form(content_type: str, body: bytes) -> dict[str, Any]:
-    from email import message_from_bytes
-    from email.message import Message
-    from email.policy import HTTP
-
-    message: Message = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body, policy=HTTP)
-    if not message.is_multipart():
-        raise Error("Internal", "malformed multipart form")
-    values: dict[str, list[bytes]] = {}
-    files: dict[str, list[dict[str, Any]]] = {}
-    for part in message.get_payload():
-        assert isinstance(part, Message)
-        name = part.get_param("name", header="content-disposition")
-        if not isinstance(name, str):
-            continue
-        content = part.get_payload(decode=True)
-        data = content if isinstance(content, bytes) else b""
-        filename = part.get_filename()
-        if filename is None:
-            values.setdefault(name, []).append(data)
-        else:
-            headers = {key.lower(): str(value) for key, value in part.items()}
-            files.setdefault(name, []).append(
-                {"name": filename, "size": len(data), "headers": headers, "content": data}
-            )
-    return {"values": {k: v[0] if len(v) == 1 else v for k, v in values.items()}, "files": files}
 
 
 _IN_LUA = {
@@ -109,12 +91,14 @@ _HANDLES_IN_LUA = {
         "accepts(kind: string) -> boolean": "Whether the client takes this type.",
         "is_content_type(kind: string) -> boolean": "Whether the body has this type.",
         "body() -> string": "The body. (yields)",
+        "stream() -> Stream": "The body piece by piece, as it arrives; however large.",
         "body_json() -> any": "The body as JSON. (yields)",
         "parse_multipart(memory: number?) -> table": "The fields and files of a form. (yields)",
     },
-    "File": {
+    "MultipartFile": {
         "name() -> string": "The name of an uploaded file.",
         "size() -> integer": "Its bytes.",
+        "stream() -> Stream": "Its content, from the beginning.",
         "header(name: string) -> string?": "A header of its part.",
     },
     "Response": {

@@ -1,0 +1,1 @@
+"""Code that guests hand over at run time: the guest module `eval_runner` (spec 03 §13)."""
