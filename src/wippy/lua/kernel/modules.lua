@@ -23,14 +23,14 @@ local function checked(spec, name, ...)
     if want then
       local v = (select(i, ...))
       if v == nil then
-        if not param.optional then S.bad_argument(i, name, want, v, 3) end
+        if not param.optional then S.bad_argument(i, name, want, v) end
       elseif type(v) ~= want or want == "table" and S.class_of(v) == "handle" then
         if want == "string" and type(v) == "number" then
           -- numbers are accepted where text is expected, as in Lua
         elseif want == "number" and type(v) == "string" and tonumber(v) then
           -- and numeric text where a number is
         else
-          S.bad_argument(i, name, want, v, 3)
+          S.bad_argument(i, name, want, v)
         end
       end
     end
@@ -42,7 +42,7 @@ local function arguments(spec, ...)
   for i = 1, #spec.params do
     local kind = spec.params[i].type
     local v = list[i]
-    if kind == "string" and type(v) == "number" then list[i] = S.number_text(v)
+    if (kind == "string" or kind == "bytes") and type(v) == "number" then list[i] = S.number_text(v)
     elseif (kind == "integer") and v ~= nil then list[i] = S.int(v) end
   end
   if list.n < #spec.params then list.n = #spec.params end
