@@ -79,6 +79,7 @@ PROCESS = KernelModule(
         "events() -> Channel": "The channel of EXIT, LINK_DOWN and CANCEL events.",
         "listen(topic: string, options: {message: boolean}?) -> Channel": "A channel of its own for a topic.",
         "unlisten(channel: Channel) -> boolean": "Ends a subscription and closes its channel.",
+        "upgrade(id: string?, ...any)": "Goes on with other or newer code under the same PID. (yields)",
         "with_context(values: table) -> Spawner": "A spawner whose processes see these context values.",
         "with_options(options: table) -> Spawner": "A spawner with options.",
         "upgrade(id: string?, ...any)": "Goes on with new code under the same PID, names, relations and mail.",
