@@ -108,6 +108,80 @@ def test_namespace_filter_checks_imports_but_does_not_report_them(tmp_path: Path
     assert run("lint", "--ns", "base").code == 1
 
 
+def test_several_namespaces_are_repeated_or_listed_with_commas(tmp_path: Path, run: Run) -> None:
+    for namespace in ("one", "one.below", "two", "three"):
+        write(tmp_path, entry("a", WRONG), namespace=namespace)
+    for flags in (["--ns", "one.*,two"], ["--ns", "one.*", "--ns", "two"], ["--ns", "one.**, two"]):
+        done = run("lint", *flags)
+        assert done.code == 1 and "Checked 3 entries: 3 errors" in done.out
+    assert "Checked 2 entries: 2 errors" in run("lint", "--ns", "one,three").out
+
+
+def test_findings_are_ordered_by_entry_severity_line_column_and_code(tmp_path: Path, run: Run) -> None:
+    source = "count = 1\nlocal unused = 2\nlocal a = first local b = second\nreturn third"
+    write(tmp_path, entry("b", source), entry("a", source))
+    found = json.loads(run("lint", "--rules", "--json").out)["diagnostics"]
+    rows = [(d["entry_id"], d["severity"], d["line"], d["column"], d["code"]) for d in found]
+    assert rows == [
+        (name, *rest)
+        for name in ("app:a", "app:b")
+        for rest in (
+            ("error", 3, 11, "E0001"),
+            ("error", 3, 27, "E0001"),
+            ("error", 4, 8, "E0001"),
+            ("warning", 1, 1, "W0002"),
+            ("warning", 2, 7, "W0004"),
+            ("warning", 3, 7, "W0004"),
+            ("warning", 3, 23, "W0004"),
+        )
+    ]
+
+
+ALL_RULES = """local json = require("json")
+count = 1
+local item = count
+if item == item then end
+return function(unused)
+  local item = 2
+end"""
+
+
+def test_style_rules_only_with_the_flag_and_hints_only_with_their_level(tmp_path: Path, run: Run) -> None:
+    write(tmp_path, entry("a", ALL_RULES, modules="json"))
+
+    def codes(*flags: str) -> set[str]:
+        return {d["code"] for d in json.loads(run("lint", "--json", *flags).out)["diagnostics"] or ()}
+
+    assert codes("--level", "hint") == set()
+    assert codes("--rules", "--level", "hint") == {f"W000{n}" for n in range(1, 8)}
+    assert codes("--rules") == {"W0001", "W0002", "W0003", "W0004", "W0006"}
+    assert codes("--rules", "--level", "error") == {"W0003"}
+    assert codes("--rules", "--level", "hint", "--code", "w0005,W0007") == {"W0005", "W0007"}
+
+
+def test_lower_severities_are_neither_shown_nor_counted(tmp_path: Path, run: Run) -> None:
+    write(tmp_path, entry("a", ALL_RULES, modules="json"))
+    every = json.loads(run("lint", "--rules", "--level", "hint", "--json", "--limit", "2").out)
+    assert [len(every["diagnostics"]), every["error_count"], every["warning_count"], every["hint_count"]] == [
+        2,
+        1,
+        4,
+        2,
+    ]
+    errors = json.loads(run("lint", "--rules", "--level", "error", "--json").out)
+    assert [len(errors["diagnostics"]), errors["warning_count"], errors["hint_count"]] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--summary"]])
+def test_errors_exit_with_one_in_every_form_and_warnings_with_zero(tmp_path: Path, run: Run, flags: list[str]) -> None:
+    write(tmp_path, entry("a", STYLE))
+    assert run("lint", "--rules", *flags).code == 0
+    write(tmp_path, entry("a", WRONG))
+    done = run("lint", *flags)
+    assert done.code == 1 and "lint failed: 1 errors, 0 warnings" in done.err
+    assert run("lint", "--code", "E0003", *flags).code == 0
+
+
 def test_code_filter_and_limit(tmp_path: Path, run: Run) -> None:
     write(tmp_path, entry("a", f"first = 1\n{STYLE}"))
     done = run("lint", "--rules", "--code", "w0002", "--limit", "1")

@@ -194,13 +194,36 @@ def test_details_cross_and_tables_arrive_without_metatable_and_functions(project
         ("return 5", "NotFound", 'method "main" not found in module'),
         ("return { main = 5 }", "NotFound", 'method "main" not found in module'),
         ('error("at load")', "Internal", "failed to execute script: app:main:1: at load"),
+        (
+            'error(errors.new({message = "m", kind = "Conflict", retryable = true}))',
+            "Internal",
+            "failed to execute script: m",
+        ),
         ("channel.new():receive() return { main = print }", "Internal", "can not yield from outside of a coroutine"),
     ],
 )
 def test_chunks_without_their_method(project: Project, source: str, kind: str, text: str) -> None:
     with pytest.raises(Error) as caught:
         project.function("main", source).call()
-    assert caught.value.kind == kind and text in caught.value.message
+    assert (caught.value.kind, caught.value.retryable) == (kind, False) and text in caught.value.message
+
+
+def test_constants_are_the_kinds(project: Project) -> None:
+    kinds = {
+        "NOT_FOUND": "NotFound",
+        "ALREADY_EXISTS": "AlreadyExists",
+        "INVALID": "Invalid",
+        "PERMISSION_DENIED": "PermissionDenied",
+        "UNAVAILABLE": "Unavailable",
+        "INTERNAL": "Internal",
+        "CANCELED": "Canceled",
+        "CONFLICT": "Conflict",
+        "TIMEOUT": "Timeout",
+        "RATE_LIMITED": "RateLimited",
+        "UNKNOWN": "",
+    }
+    body = "local out = {} for name, kind in pairs(errors) do if type(kind) == 'string' then out[name] = kind end end return out"
+    assert project.run(body) == kinds
 
 
 def test_a_chunk_may_return_the_function_itself(project: Project) -> None:

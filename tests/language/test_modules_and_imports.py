@@ -71,27 +71,6 @@ def test_a_failing_library_is_named_by_its_alias(project: Project) -> None:
     assert "failed to load dependency lib" in error.message and "at load" in error.message
 
 
-@pytest.mark.parametrize(
-    ("source", "imports", "kind"),
-    [
-        ("return {", {}, "Invalid"),
-        ("@@", {}, "Invalid"),
-        ("local s = 'open", {}, "Invalid"),
-        ("if true then", {}, "Invalid"),
-        ("local x: number< = 1", {}, "Invalid"),
-        ("return {}", {"x": "app:nowhere"}, "NotFound"),
-        ("return {}", {"x": "nonsense"}, "NotFound"),
-        ("return {}", {"": "app:lib"}, "Invalid"),
-        ("return {}", {"a": "app:lib", "b": "app:lib"}, "AlreadyExists"),
-    ],
-)
-def test_entries_that_cannot_be_registered(project: Project, source: str, imports: dict[str, str], kind: str) -> None:
-    project.library("lib", "return {}")
-    project.function("main", source, imports=imports)
-    error = project.rejection()
-    assert error.message and (error.kind in (kind, "Internal"))
-
-
 def test_an_import_cycle_is_refused(project: Project) -> None:
     project.library("a", "return {}", imports={"b": "app:b"})
     project.library("b", "return {}", imports={"a": "app:a"})

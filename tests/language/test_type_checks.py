@@ -114,6 +114,8 @@ REFUSED = [
     ("{{number}}", "{{1}, {1, true}}", "[2][2]: expected number, got boolean"),
     ("{[string]: number}", "{a = 'x'}", ".a: expected number, got string"),
     ("{[integer]: string}", "{1}", "[1]: expected string, got number"),
+    ("{[string]: number}", "{[true] = 1}", "expected {[string]: number}, got table"),
+    ("{[string]: number}", "{a = 1, [1.5] = 2}", "expected {[string]: number}, got table"),
     ("{a: number}", "{}", "a: required field missing"),
     ("{a: number}", "{a = 'x'}", "a: expected number, got string"),
     ("{a: number}", "5", "expected {a: number}, got number"),

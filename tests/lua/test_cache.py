@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,28 @@ async def _start(project: Path) -> tuple[int, int]:
 def test_second_start_finds_what_the_first_compiled(project: Path) -> None:
     assert asyncio.run(_start(project)) == (0, 1)
     assert asyncio.run(_start(project)) == (1, 0)
+
+
+def test_a_warm_start_of_300_entries_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = "".join(
+        f"  - name: f{n}\n    kind: function.lua\n    method: main\n"
+        f'    source: "type T = {{n: number}} return {{ main = function(a) return a + {n} end }}"\n'
+        for n in range(300)
+    )
+    (tmp_path / "_index.yaml").write_text(f'version: "1.0"\nnamespace: app\nentries:\n{entries}')
+
+    async def session() -> tuple[Any, int, int]:
+        async with Runtime(tmp_path) as runtime:
+            cache = runtime.node.code.cache
+            return await runtime.call("app:f299", 1), cache.hits, cache.misses
+
+    assert asyncio.run(session()) == (300, 0, 300)
+
+    def compiled_again(*_: Any) -> None:
+        raise AssertionError("a source was compiled again")
+
+    monkeypatch.setattr("wippy.lua.compile.compile_chunk", compiled_again)
+    assert asyncio.run(session()) == (300, 300, 0)
 
 
 def test_changed_source_is_compiled_again(project: Path) -> None:

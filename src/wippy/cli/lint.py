@@ -24,7 +24,8 @@ KINDS = ("function.lua", "library.lua", "process.lua", "workflow.lua")
 @lock_option
 @click.option("--level", type=click.Choice(["error", "warning", "hint"]), default="warning", show_default=True,
               help="Least severity that is shown and counted.")  # fmt: skip
-@click.option("--ns", "namespaces", multiple=True, metavar="NS", help="Only this namespace; p.* takes those below.")
+@click.option("--ns", "namespaces", multiple=True, metavar="NS",
+              help="Only these namespaces; p.* takes those below as well. Repeatable, or with commas.")  # fmt: skip
 @click.option("--code", "codes", multiple=True, metavar="CODE", help="Only these codes. Repeatable, or with commas.")
 @click.option("--limit", type=int, default=0, help="Show at most so many findings; the counts stay.")
 @click.option("--rules", is_flag=True, help="Look for the style rules W0001 to W0007 as well.")
@@ -62,7 +63,8 @@ def lint(
     from wippy.lua.lint.report import Filter, Report
 
     entries = list(read_entries(globals_of(context), lock_file, profiles, settings).values())
-    wanted = Filter(level, namespaces, frozenset(c.upper() for text in codes for c in text.split(",") if c))
+    namespaces = _listed(namespaces)
+    wanted = Filter(level, namespaces, frozenset(map(str.upper, _listed(codes))))
     sources = {str(e.id): source_of(e) for e in entries if is_code(e)}
     selected = _selected(sources, {str(e.id): e for e in entries}, namespaces)
     report = Report.of(_findings(entries, selected, rules), len(selected), wanted)
@@ -76,6 +78,11 @@ def lint(
     if failure is not None:
         raise invalid(failure)
     return 0
+
+
+def _listed(values: Sequence[str]) -> tuple[str, ...]:
+    """The items of a flag that may be repeated and may take several with commas."""
+    return tuple(item.strip() for text in values for item in text.split(",") if item.strip())
 
 
 def is_code(entry: Entry) -> bool:
@@ -152,10 +159,10 @@ class _Modules:
         return self._found[name]
 
     def _load(self, name: str) -> Any:
-        from wippy.lua.modules.core import KERNEL_MODULES as core
+        from wippy.lua.modules.libraries import BUILT_IN
 
-        if name in core:
-            return core[name]
+        if name in BUILT_IN:
+            return BUILT_IN[name]
         try:
             return self._catalog.find(name)
         except Error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from wippy.core.errors import Error, conflict, invalid, not_found
+from wippy.core.errors import Error, already_exists, conflict, invalid, not_found
 from wippy.core.ids import EntryId
 from wippy.lua.cache import ChunkCache
 from wippy.lua.chunk import Compiled
@@ -64,9 +64,9 @@ class CodeStore:
         """Adds or replaces a unit. Raises Error(Invalid) for a syntax error or an import cycle, Error(NotFound) for a
         missing import or module, Error(Conflict) when one alias would name two things; then nothing has changed."""
         unit.chunk = self._compiled(unit)
-        for alias, name in unit.modules.items():
+        for name in unit.modules.values():
             if not self._known_module(name):
-                raise not_found(f'module "{name}" (as "{alias}") does not exist')
+                raise not_found(f'module "{name}" does not exist: node with ID {name} not found', id=name)
         previous = self._units.get(unit.id)
         self._units[unit.id] = unit
         try:
@@ -194,30 +194,31 @@ def split_imports(imports: dict[str, str], modules: list[str]) -> tuple[dict[str
     """`modules` and `imports` of an entry as alias -> module name and alias -> entry id.
 
     An import without a namespace, or with an empty one, is a host module under another name (spec 01 §22). Raises
-    Error(Invalid) for an empty or qualified name, Error(AlreadyExists) for a name given twice.
+    Error(Invalid) for an empty or qualified name, Error(AlreadyExists) for a target named twice, Error(Conflict) when
+    one alias would name two targets (spec 02 §10).
     """
     by_alias: dict[str, str] = {}
+    entries: dict[str, str] = {}
+
+    def bind(alias: str, target: str, table: dict[str, str]) -> None:
+        if target in by_alias.values() or target in entries.values():
+            raise already_exists(f'"{target}" is imported twice')
+        taken = by_alias.get(alias) or entries.get(alias)
+        if taken is not None:
+            raise conflict(f"alias '{alias}' collision: {taken} and {target}")
+        table[alias] = target
+
     for name in modules:
         if not name:
             raise invalid("module name cannot be empty")
         if ":" in name:
             raise invalid(f'module cannot have a namespace: "{name}"')
-        if name in by_alias:
-            raise Error("AlreadyExists", f'module "{name}" is listed twice')
-        by_alias[name] = name
-    entries: dict[str, str] = {}
+        bind(name, name, by_alias)
     for alias, target in imports.items():
         if not alias:
             raise invalid("import alias cannot be empty")
         ns, name = EntryId.parse(target)
         if not name:
-            raise invalid(f'import "{alias}" has no target')
-        if alias in by_alias:
-            raise Error("AlreadyExists", f'"{alias}" is both an import and a module')
-        if ns:
-            entries[alias] = target
-        else:
-            by_alias[alias] = name
-    if len(set(entries.values())) != len(entries):
-        raise Error("AlreadyExists", "the same entry is imported under two names")
+            raise invalid(f'import name cannot be empty (import "{alias}")')
+        bind(alias, target if ns else name, entries if ns else by_alias)
     return by_alias, entries

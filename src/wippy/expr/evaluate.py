@@ -257,12 +257,14 @@ def _moved(operator: str, a: Any, b: Any) -> Any:
     """Dates and durations."""
     span, date = datetime.timedelta, datetime.datetime
     try:
-        if operator == "+" and isinstance(a, (span, date)) and isinstance(b, (span, date)):
-            return a + b  # type: ignore[operator]
-        if operator == "-" and isinstance(a, (span, date)) and isinstance(b, (span, date)):
-            return a - b  # type: ignore[operator]
-    except (TypeError, OverflowError):
-        pass
+        if isinstance(a, (span, date)) and isinstance(b, span):
+            return a + b if operator == "+" else a - b
+        if operator == "+" and isinstance(a, span) and isinstance(b, date):
+            return b + a
+        if operator == "-" and isinstance(a, date) and isinstance(b, date):
+            return a - b
+    except OverflowError:
+        raise internal(f"invalid operation: {operator} leaves the range of dates") from None
     raise mismatch(operator, a, b)
 
 

@@ -49,9 +49,9 @@ def array(value: Any, name: str) -> list[Any]:
 
 
 def number(value: Any, name: str) -> int | float:
-    if not is_number(value):
-        raise internal(f"invalid argument for {name} (type {type_name(value)})")
-    return value  # type: ignore[no-any-return]
+    if is_number(value):
+        return value
+    raise internal(f"invalid argument for {name} (type {type_name(value)})")
 
 
 def integer(value: Any, name: str) -> int:

@@ -9,7 +9,7 @@ import datetime
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from wippy.core.durations import format_duration
 from wippy.core.errors import Error, internal
@@ -37,7 +37,7 @@ def wrapped(n: int) -> int:
     return n if -0x8000000000000000 <= n <= 0x7FFFFFFFFFFFFFFF else (n + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     return value.__class__ is int or value.__class__ is float
 
 

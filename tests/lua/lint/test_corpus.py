@@ -14,7 +14,7 @@ from wippy.lua.compile import compile_chunk
 from wippy.lua.lint.diagnostics import Diagnostic
 from wippy.lua.lint.rules import LintEntry, check_entry
 from wippy.lua.modules.catalog import MODULES, Catalog
-from wippy.lua.modules.core import KERNEL_MODULES
+from wippy.lua.modules.libraries import BUILT_IN
 from wippy.lua.syntax.parser import parse
 from wippy.services.catalog import MODULES as SERVICES
 
@@ -55,7 +55,7 @@ loads = LuaRuntime(encoding="latin-1", unpack_returned_tuples=True).execute(
 
 def module(name: str) -> Any:
     """Its declaration, None for Lua's own libraries."""
-    return KERNEL_MODULES.get(name) or catalog.find(name)
+    return BUILT_IN.get(name) or catalog.find(name)
 
 
 def findings(program: Program, *, rules: bool) -> list[Diagnostic]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
+import yaml
 
 from wippy.lua.lint.diagnostics import CODES, Diagnostic, render
 from wippy.lua.lint.report import Filter, Report, in_namespace
 from wippy.lua.lint.rules import LintEntry, check_entry
+from wippy.lua.modules.catalog import MODULES, Catalog
 from wippy.lua.modules.declare import Module
 
+BUILT_IN = Catalog(None, MODULES)
 GREETER = Module("greeter", "Says hello.")
 
 
@@ -28,8 +33,8 @@ def check(
         source.encode(),
         modules if modules is not None else {"greeter": "greeter"},
         imports or {},
-        lambda name: GREETER if name == "greeter" else None,
-        lambda name: name in ("greeter", "json"),
+        lambda name: GREETER if name == "greeter" else BUILT_IN.find(name),
+        lambda name: name == "greeter" or BUILT_IN.known(name),
         lambda target: target == "app:lib",
         frozenset(),
     )
@@ -83,6 +88,42 @@ def test_code_is_not_reported_where_it_does_not_apply(code: str) -> None:
     assert code not in codes(ABSENT[code])
 
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "lint.md"
+EXAMPLE = re.compile(r"^    (.*?) *(?:--|#) (bad|good)\b.*$", re.MULTILINE)
+
+
+def documented() -> Iterator[tuple[str, str, str]]:
+    """Code, example and verdict of every example in the document."""
+    for section in DOCUMENT.read_text().split("\n### ")[1:]:
+        code, text = section[:5], section.partition("\n\n")[2]
+        assert text.partition("\n\n")[0], f"{code} has no paragraph"
+        yield from ((code, example, verdict) for example, verdict in EXAMPLE.findall(text))
+
+
+def test_every_code_is_documented_with_a_bad_and_a_good_example() -> None:
+    verdicts: dict[str, set[str]] = {}
+    for code, _, verdict in documented():
+        verdicts.setdefault(code, set()).add(verdict)
+    assert verdicts == {code: {"bad", "good"} for code in CODES}
+
+
+@pytest.mark.parametrize(("code", "example", "verdict"), list(documented()))
+def test_documented_examples_are_judged_as_they_say(code: str, example: str, verdict: str) -> None:
+    """What an example leaves out is there: the names it uses, the end of an `if`, the module it is about."""
+    if code.startswith("M0") and code != "M0001":
+        found = codes("return 1", **yaml.safe_load(example)) if code == "M0002" else None
+        listed = yaml.safe_load(example).get("modules", [])
+        found = found if found is not None else codes("return 1", modules={name: name for name in listed})
+    else:
+        source = example + (" end" if example.endswith("then") else "")
+        known = {"json"} if code != "M0001" or verdict == "good" else set()
+        used = {"E0003": {"hash"}, "E0004": {"base64"}}.get(code, set()) | known
+        found = [
+            d.code for d in check(f"local length = 1 print(length) {source}", modules={name: name for name in used})
+        ]
+    assert (code in found) is (verdict == "bad"), found
+
+
 def test_unknown_import_and_module_are_reported() -> None:
     assert codes("return 1", imports={"lib": "app:nothing"}) == ["M0002"]
     assert codes("return 1", modules={"jsn": "jsn"}) == ["M0003"]
@@ -108,6 +149,38 @@ def test_finding_points_at_the_name() -> None:
         "2 | return a + lenght",
         "  |            ^~~~~~",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("do return 1 end return 2", (1, 17)),
+        ("local function f(x)\n  if x then return 1 else error('no') return 2 end\n  print(x)\nend return f", (3, 3)),
+        ("for i = 1, 2 do do break end print(i) end", (1, 30)),
+        ("while x do goto out print(1) end ::out::", (1, 21)),
+        ("if x then do return end elseif y then return else do return end end print(1)", (1, 69)),
+        ("do return end type T = number print(1)", (1, 31)),
+    ],
+)
+def test_unreachable_code_is_found_at_its_first_statement(source: str, place: tuple[int, int]) -> None:
+    assert [(d.line, d.column) for d in check(source) if d.code == "E0009"] == [place]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if x then return 1 end return 2",
+        "if x then return 1 else print(2) end return 3",
+        "if x then return 1 elseif y then return 2 end return 3",
+        "for i = 1, 2 do if i == x then goto continue end print(i) ::continue:: end",
+        "do return end ::here:: print(1)",
+        "while x do return 1 end return 2",
+        "do return end type T = number",
+        "do local function f() return 1 end print(f()) end print(2)",
+    ],
+)
+def test_code_that_can_run_is_not_unreachable(source: str) -> None:
+    assert "E0009" not in codes(source)
 
 
 def test_shadowed_module_name_is_not_the_module() -> None:

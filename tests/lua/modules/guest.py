@@ -57,6 +57,7 @@ class Guest:
         )
         self.node.resources["t:host"] = Host()
         self._count = 0
+        self.modules: tuple[str, ...] = ALL
 
     async def load(self, *entries: Entry) -> Guest:
         await self.registry.load(entries)
@@ -66,9 +67,9 @@ class Guest:
     def define(self, source: str, *, entry_id: str = "", pool: int | None = 4) -> str:
         self._count += 1
         name = entry_id or f"t:f{self._count}"
-        requires = " ".join(f"local {m} = require('{m}')" for m in ALL)
+        requires = " ".join(f"local {m} = require('{m}')" for m in self.modules)
         code = f"{requires} local function main(...) {source}\nend return {{ main = main }}"
-        self.node.code.put(Unit(name, code, "main", modules={m: m for m in ALL}, pool=pool))
+        self.node.code.put(Unit(name, code, "main", modules={m: m for m in self.modules}, pool=pool))
         return name
 
     async def run(self, source: str, *args: Any, identity: int = 0) -> Any:
@@ -112,9 +113,14 @@ def run(program: Callable[[Guest], Coroutine[Any, Any, Any]], *entries: Entry) -
     return asyncio.run(main())
 
 
-def check(source: str, *args: Any, entries: tuple[Entry, ...] = ()) -> Any:
+def check(source: str, *args: Any, entries: tuple[Entry, ...] = (), modules: tuple[str, ...] = ALL) -> Any:
     """Runs the body of a guest function; its result."""
-    return run(lambda guest: guest.run(source, *args), *entries)
+
+    def program(guest: Guest) -> Coroutine[Any, Any, Any]:
+        guest.modules = modules
+        return guest.run(source, *args)
+
+    return run(program, *entries)
 
 
 class Lines(logging.Handler):

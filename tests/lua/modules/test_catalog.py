@@ -12,6 +12,7 @@ from wippy.core.errors import Error
 from wippy.lua.modules.catalog import KERNEL, MODULES, Catalog
 from wippy.lua.modules.core import KERNEL_MODULES
 from wippy.lua.modules.declare import Module
+from wippy.lua.modules.libraries import BUILT_IN, GLOBALS
 from wippy.services.catalog import KINDS, handler
 from wippy.services.catalog import MODULES as SERVICE_MODULES
 
@@ -79,10 +80,9 @@ def test_tables_name_what_they_mean() -> None:
 
 def test_the_kernel_has_every_function_that_is_declared_for_it() -> None:
     assert set(KERNEL_MODULES) == KERNEL
-    names = [f"{module.name}.{name}" for module in KERNEL_MODULES.values() for name in module.functions]
+    names = [f"{module.prefix}{name}" for module in (GLOBALS, *BUILT_IN.values()) for name in module.functions]
     missing = check(
-        "local out = {} for _, path in ipairs(...) do local v = {process = process, channel = channel, coroutine = "
-        "coroutine, funcs = funcs, ctx = ctx, payload = payload, events = require('events'), errors = errors, os = os} "
+        "local out = {} for _, path in ipairs(...) do local v = _G "
         "for part in path:gmatch('[^.]+') do v = v and v[part] end "
         "if type(v) ~= 'function' then out[#out + 1] = path end end return out",
         names,

@@ -44,6 +44,7 @@ local operators = {
     band = operator(function(a, b) return a & b end), bor = operator(function(a, b) return a | b end),
     bxor = operator(function(a, b) return a ~ b end), bnot = operator(function(a) return ~a end),
     shl = operator(function(a, b) return a << b end), shr = operator(function(a, b) return a >> b end),
+    list = function(t) return t end,
 }
 local function compiled(code, name, limit, budget)
     local factory, message = load(code, "=" .. name, "t", {})

@@ -89,7 +89,7 @@ local class = S.handle_class("events.Subscription", methods)
 local SUBSCRIPTION = {}
 local function subscription_of(v, name)
   local s = type(v) == "table" and rawget(v, SUBSCRIPTION) or nil
-  if not s then S.bad_argument(1, name, "subscription", v, 3) end
+  if not s then S.bad_argument(1, name, "subscription", v) end
   return s
 end
 function methods:channel() return subscription_of(self, "channel").channel.h end
@@ -102,7 +102,7 @@ local events = {}
 S.events_module = events
 
 local function text(v, position, name)
-  if type(v) ~= "string" then S.bad_argument(position, name, "string", v, 3) end
+  if type(v) ~= "string" then S.bad_argument(position, name, "string", v) end
   return v
 end
 

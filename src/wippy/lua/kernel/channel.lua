@@ -9,7 +9,7 @@
 local S = ...
 local CHANNEL, CASE, WAIT = S.CHANNEL, S.CASE, S.WAIT
 local co_yield = coroutine.yield
-local rawget, rawlen, type, error, setmetatable, getmetatable = rawget, rawlen, type, error, setmetatable, debug.getmetatable
+local rawget, rawlen, type, raise, setmetatable, getmetatable = rawget, rawlen, type, S.raise, setmetatable, debug.getmetatable
 local ready, wake, park, check_park = S.ready, S.wake, S.park, S.check_park
 local bad_argument, class_of, content = S.bad_argument, S.class_of, S.content
 
@@ -18,7 +18,7 @@ local meta = S.handle_class("channel", methods)
 local case_meta = S.handle_class("channel.case", {})
 
 local function state(v, name)
-  if getmetatable(v) ~= meta then bad_argument(1, name, "channel", v, 3) end
+  if getmetatable(v) ~= meta then bad_argument(1, name, "channel", v) end
   return v[CHANNEL]
 end
 
@@ -245,7 +245,7 @@ end
 
 function methods:send(v)
   local c = state(self, "send")
-  if c.closed then error("send on closed channel", 2) end
+  if c.closed then raise("send on closed channel") end
   if give(c, v, true) then
     S.give_turn()
     return true

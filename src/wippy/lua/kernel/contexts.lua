@@ -77,9 +77,9 @@ end
 
 -- A table with string keys, or an error raised at the guest's call.
 function S.string_keys(t, name)
-  if type(t) ~= "table" or S.class_of(t) == "handle" then S.bad_argument(1, name, "table", t, 4) end
+  if type(t) ~= "table" or S.class_of(t) == "handle" then S.bad_argument(1, name, "table", t) end
   for k in S.raw_pairs(t) do
-    if type(k) ~= "string" then error("bad argument #1 to " .. name .. " (string keys expected)", 4) end
+    if type(k) ~= "string" then S.raise("bad argument #1 to " .. name .. " (string keys expected)") end
   end
 end
 
@@ -87,7 +87,7 @@ end
 local function state_of(key, class)
   return function(v, name)
     local state = type(v) == "table" and rawget(v, key) or nil
-    if not state then S.bad_argument(1, name, class, v, 4) end
+    if not state then S.bad_argument(1, name, class, v) end
     return state
   end
 end

@@ -10,7 +10,7 @@ local S = ...
 local KILL, WAIT, SPAWN, TURN = S.KILL, S.WAIT, S.SPAWN, S.TURN
 local co_create, co_resume, co_yield, co_status = coroutine.create, coroutine.resume, coroutine.yield, coroutine.status
 local co_running = coroutine.running
-local type, error = type, error
+local type, error, raise = type, error, S.raise
 local tags, settle = S.tags, S.settle
 
 local C = {}
@@ -37,9 +37,10 @@ function forward(p, co, ok, tag, ...)
     if tag == KILL then S.die() end
     local busy = own_busy(p)
     busy[co] = true
-    if p.noy then error("attempt to yield across a C-call boundary", 0) end
+    if p.noy then raise("attempt to yield across a C-call boundary") end
     return forwarded(p, busy, co, co_yield(tag, ...))
   end
+  if not ok then return false, S.placed(tag, co) end
   return ok, tag, ...
 end
 
@@ -51,8 +52,8 @@ local function resume(co, ...)
 end
 
 local function check_thread(co, name)
-  if type(co) ~= "thread" then S.bad_argument(1, name, "thread", co, 3) end
-  if S.is_task(co) then error("cannot resume a task of the scheduler", 3) end
+  if type(co) ~= "thread" then S.bad_argument(1, name, "thread", co) end
+  if S.is_task(co) then raise("cannot resume a task of the scheduler") end
 end
 
 function C.create(f)
@@ -74,7 +75,7 @@ function C.wrap(f)
   S.check_function(f, 1, "wrap")
   local co = co_create(f)
   return function(...)
-    if co_status(co) == "dead" then error("can not resume a dead thread", 2) end
+    if co_status(co) == "dead" then raise("can not resume a dead thread") end
     return results(settle(resume(co, ...)))
   end
 end
@@ -107,8 +108,8 @@ end
 -- Raises where the running task may not wait: to be called before anything is registered that would wake it.
 local function check_park()
   local p = S.cur
-  if p.noy then error("attempt to yield across a C-call boundary", 0) end
-  if p.booting then error("can not yield from outside of a coroutine", 0) end
+  if p.noy then raise("attempt to yield across a C-call boundary") end
+  if p.booting then raise("can not yield from outside of a coroutine") end
 end
 
 -- Suspends the running task until somebody wakes it; returns what the waker hands over.

@@ -3,22 +3,55 @@
 local S = ...
 local ERROR, CLASS = S.ERROR, S.CLASS
 local rawget, setmetatable, type, tostring, getinfo = rawget, setmetatable, type, tostring, debug.getinfo
-local concat, sub = table.concat, string.sub
+local concat, sub, match, byte = table.concat, string.sub, string.match, string.byte
+
+-- Kernel and module sources are named `wippy/...`.
+local function is_guest(info)
+  return info.what ~= "C" and sub(info.short_src, 1, 6) ~= "wippy/" and info.currentline > 0
+end
+
+-- `source:line: ` of the innermost guest frame, of the running task or of the ended coroutine `co`; "" outside guest code.
+local function place(co)
+  local level = co and 0 or 2
+  while true do
+    local info
+    if co then info = getinfo(co, level, "Sl") else info = getinfo(level, "Sl") end
+    if not info then return "" end
+    if is_guest(info) then return info.short_src .. ":" .. info.currentline .. ": " end
+    level = level + 1
+  end
+end
+
+-- Raises a mistake of the guest where it was made (spec 02 §14). A tail call loses its line: the one before stands for it.
+local function raise(message) error(place() .. message, 0) end
+
+-- What C functions say of their arguments names the kernel's line, or none. The same text at the guest's line.
+local UNPLACED = { ["attempt to compare"] = true, ["invalid key to 'next'"] = true }
+local function placed(e, co)
+  if type(e) ~= "string" then return e end
+  local first = byte(e, 1)
+  if first == 119 then                -- "w"
+    local text = match(e, "^wippy/[^:]*:%d+: (.*)$")
+    return text and place(co) .. text or e
+  elseif (first == 97 or first == 105) and (UNPLACED[sub(e, 1, 18)] or UNPLACED[sub(e, 1, 21)]) then
+    return place(co) .. e
+  end
+  return e
+end
 
 local meta = { __metatable = false, [CLASS] = "handle" }
 local methods = {}
 meta.__index = methods
-meta.__newindex = function() error("attempt to modify an error object", 2) end
+meta.__newindex = function() raise("attempt to modify an error object") end
 
--- The guest frames of the running task (or of the ended coroutine `co`), innermost first. Kernel and module sources are
--- named `wippy/...`.
+-- The guest frames of the running task (or of the ended coroutine `co`), innermost first.
 local function frames(from, co)
   local list, n = {}, 0
   for level = from, from + 40 do
     local info
     if co then info = getinfo(co, level - 1, "Sln") else info = getinfo(level, "Sln") end
     if not info then break end
-    if info.what ~= "C" and sub(info.short_src, 1, 6) ~= "wippy/" and info.currentline > 0 then
+    if is_guest(info) then
       n = n + 1
       list[n] = { level = n, source = info.short_src, line = info.currentline, name = info.name or "?", type = info.what }
       if n == 16 then break end
@@ -45,7 +78,7 @@ end
 
 local function self_of(v, name)
   local e = state(v)
-  if not e then error("bad argument #1 to " .. name .. " (error expected, got " .. type(v) .. ")", 3) end
+  if not e then raise("bad argument #1 to " .. name .. " (error expected, got " .. S.base.type(v) .. ")") end
   return e
 end
 
@@ -132,11 +165,11 @@ end
 function module.new(spec)
   if type(spec) == "string" then return make("", spec, nil, nil, frames(3)) end
   if type(spec) ~= "table" or S.class_of(spec) == "handle" then
-    error("bad argument #1 to new (expected string or table)", 2)
+    raise("bad argument #1 to new (expected string or table)")
   end
   local message = S.raw_index(spec, "message")
-  if message == nil then error("bad argument #1 to new (message field is required)", 2) end
-  if type(message) ~= "string" then error("bad argument #1 to new (message must be a string)", 2) end
+  if message == nil then raise("bad argument #1 to new (message field is required)") end
+  if type(message) ~= "string" then raise("bad argument #1 to new (message must be a string)") end
   local kind, retryable, details = S.raw_index(spec, "kind"), S.raw_index(spec, "retryable"), S.raw_index(spec, "details")
   if type(kind) ~= "string" then kind = "" end
   if type(retryable) ~= "boolean" then retryable = nil end
@@ -151,10 +184,10 @@ end
 
 function module.wrap(parent, context)
   local inner = state(parent)
-  if not inner and type(parent) ~= "string" then error("bad argument #1 to wrap (error or string expected, got " .. type(parent) .. ")", 2) end
+  if not inner and type(parent) ~= "string" then raise("bad argument #1 to wrap (error or string expected, got " .. S.base.type(parent) .. ")") end
   local outer = state(context)
   if outer then context = outer.message end
-  if type(context) ~= "string" then error("bad argument #2 to wrap (string or error expected, got " .. type(context) .. ")", 2) end
+  if type(context) ~= "string" then raise("bad argument #2 to wrap (string or error expected, got " .. S.base.type(context) .. ")") end
   if not inner then return make("", parent, nil, nil, frames(3), context) end
   local message = inner.context and (inner.context .. ": " .. inner.message) or inner.message
   local wrapped = make(inner.kind, message, inner.retryable, inner.details, inner.stack or frames(3), context)
@@ -174,3 +207,4 @@ function module.call_stack(v)
 end
 
 S.make_error, S.error_state, S.error_meta, S.errors_module, S.guest_frames = make, state, meta, module, frames
+S.raise, S.placed = raise, placed

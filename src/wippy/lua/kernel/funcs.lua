@@ -13,7 +13,7 @@ local class = S.handle_class("funcs.Executor", methods)
 local CONTEXT, SECURITY, NETWORK = S.permission("funcs.context"), S.permission("funcs.security"), S.permission("network.select")
 
 local function function_id(id, name)
-  if type(id) ~= "string" then bad_argument(1, name, "string", id, 4) end
+  if type(id) ~= "string" then bad_argument(1, name, "string", id) end
   return id
 end
 
@@ -26,7 +26,7 @@ local function executor(values, options, actor, scope)
 end
 
 local function executor_of(v, name)
-  return type(v) == "table" and rawget(v, EXECUTOR) or bad_argument(1, name, "executor", v, 4)
+  return type(v) == "table" and rawget(v, EXECUTOR) or bad_argument(1, name, "executor", v)
 end
 
 function funcs.new() return executor({}) end

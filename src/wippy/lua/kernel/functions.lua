@@ -64,7 +64,7 @@ local future_meta = S.handle_class("funcs.Future", future_methods)
 
 local function future_of(v, name)
   local f = type(v) == "table" and rawget(v, FUTURE) or nil
-  if not f then S.bad_argument(1, name, "future", v, 3) end
+  if not f then S.bad_argument(1, name, "future", v) end
   return f
 end
 

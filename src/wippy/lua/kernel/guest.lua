@@ -5,7 +5,7 @@ local failure, bad_argument, copy, permission = S.failure, S.bad_argument, S.cop
 local find_process = S.find_process
 
 local function text(v, position, name)
-  if type(v) ~= "string" then bad_argument(position, name, "string", v, 4) end
+  if type(v) ~= "string" then bad_argument(position, name, "string", v) end
   return v
 end
 

@@ -19,7 +19,7 @@ local message_meta = S.handle_class("process.Message", message_methods)
 message_meta.__tostring = function(self) return "process.Message{topic=" .. rawget(self, TOPIC) .. "}" end
 
 local function check_message(v, name)
-  if getmetatable(v) ~= message_meta then bad_argument(1, name, "message", v, 3) end
+  if getmetatable(v) ~= message_meta then bad_argument(1, name, "message", v) end
 end
 function message_methods:topic()
   check_message(self, "topic")
@@ -160,7 +160,7 @@ end
 -- Topics that were found to be valid before.
 local topics, topic_count = {}, 0
 local function check_topic(topic)
-  if type(topic) ~= "string" then bad_argument(2, "send", "string", topic, 3) end
+  if type(topic) ~= "string" then bad_argument(2, "send", "string", topic) end
   if byte(topic, 1) == 64 then return failure("Invalid", "cannot send to @ topics") end
   if topic_count < 1000 and #topic < 40 then
     topics[topic] = true

@@ -23,14 +23,14 @@ local function checked(spec, name, ...)
     if want then
       local v = (select(i, ...))
       if v == nil then
-        if not param.optional then S.bad_argument(i, name, want, v, 3) end
+        if not param.optional then S.bad_argument(i, name, want, v) end
       elseif type(v) ~= want or want == "table" and S.class_of(v) == "handle" then
         if want == "string" and type(v) == "number" then
           -- numbers are accepted where text is expected, as in Lua
         elseif want == "number" and type(v) == "string" and tonumber(v) then
           -- and numeric text where a number is
         else
-          S.bad_argument(i, name, want, v, 3)
+          S.bad_argument(i, name, want, v)
         end
       end
     end

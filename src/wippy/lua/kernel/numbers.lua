@@ -1,6 +1,6 @@
 -- The dialect's operators that differ from Lua's (spec 02 §13), called by emitted code (syntax/arithmetic_emitter.py).
 local S = ...
-local mtype, floor, type, tonumber, error, rawget, getmetatable = math.type, math.floor, type, tonumber, error, rawget, debug.getmetatable
+local mtype, floor, type, tonumber, raise, rawget, getmetatable = math.type, math.floor, type, tonumber, S.raise, rawget, debug.getmetatable
 local number_text = S.number_text
 
 -- The operand of `..`: a float is printed as the dialect prints it, everything else is left to Lua.
@@ -17,17 +17,17 @@ local function has(v, event)
   return type(v) == "table" and mt and rawget(mt, event) ~= nil
 end
 
--- An operand truncated to an integer; `kind` names the operation in the error, which is the guest's caller's.
+-- An operand truncated to an integer; `kind` names the operation in the error.
 local function whole(v, kind)
   if mtype(v) == "integer" then return v end
   local n = v
   if type(v) == "string" and kind == "arithmetic" then n = tonumber(v) end
   if mtype(n) == "integer" then return n end
   if type(n) ~= "number" then
-    if kind == "arithmetic" then error("attempt to perform arithmetic on a " .. S.base.type(v) .. " value", 3) end
-    error("attempt to perform bitwise operation on a " .. S.base.type(v) .. " value", 3)
+    if kind == "arithmetic" then raise("attempt to perform arithmetic on a " .. S.base.type(v) .. " value") end
+    raise("attempt to perform bitwise operation on a " .. S.base.type(v) .. " value")
   end
-  if n ~= n or n >= MOST or n < -MOST then error("number has no integer representation", 3) end
+  if n ~= n or n >= MOST or n < -MOST then raise("number has no integer representation") end
   if n == -MOST then return math.mininteger end
   return n >= 0 and floor(n) or -floor(-n)
 end
@@ -39,13 +39,13 @@ function O.div(a, b)
   if mtype(a) == "integer" and mtype(b) == "integer" and b ~= 0 then return a // b end
   if has(a, "__idiv") or has(b, "__idiv") then return a // b end
   local left, right = whole(a, "arithmetic"), whole(b, "arithmetic")
-  if right == 0 then error("attempt to divide by zero", 2) end
+  if right == 0 then raise("attempt to divide by zero") end
   return left // right
 end
 
 local function number(v)
   local n = type(v) == "string" and tonumber(v) or v
-  if type(n) ~= "number" then error("attempt to perform arithmetic on a " .. S.base.type(v) .. " value", 3) end
+  if type(n) ~= "number" then raise("attempt to perform arithmetic on a " .. S.base.type(v) .. " value") end
   return n
 end
 

@@ -1,7 +1,7 @@
 -- The guest's `os` table (spec 02 §12, 04b §19): time only. In local time unless a format begins with `!`.
 local S = ...
 local time, date = os.time, os.date
-local int, bad_argument = S.int, S.bad_argument
+local int, number, bad_argument = S.int, S.number, S.bad_argument
 local gsub, sub = string.gsub, string.sub
 
 local O = { platform = "wippy" }
@@ -27,7 +27,7 @@ local COMPOSED = { c = "%a %b %e %H:%M:%S %Y", x = "%m/%d/%y", X = "%H:%M:%S", U
 
 function O.date(format, at)
   format = format == nil and "%c" or S.base.tostring(format)
-  at = int(at, S.unix_seconds())
+  at = int(at, S.unix_seconds(), 2, "date")
   local utc = ""
   if sub(format, 1, 1) == "!" then
     utc, format = "!", sub(format, 2)
@@ -42,7 +42,7 @@ function O.date(format, at)
 end
 
 function O.clock() return (S.now - S.started) / 1e9 end
-function O.difftime(a, b) return a - (b or 0) end
+function O.difftime(a, b) return number(a, 1, "difftime") - number(b == nil and 0 or b, 2, "difftime") end
 
 S.base.os = S.library(O)
 S.modules.os = S.base.os

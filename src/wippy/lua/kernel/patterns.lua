@@ -2,7 +2,7 @@
 -- Lua, where it is charged and can be suspended. Used where the C matcher could run away (kernel notes, "Patterns").
 local S = ...
 local find, sub, byte = string.find, string.sub, string.byte
-local error, tonumber, remove = error, tonumber, table.remove
+local raise, tonumber, remove = S.raise, tonumber, table.remove
 local unpack = table.unpack
 
 -- Splits a pattern into items {operator, class or number}.
@@ -21,7 +21,7 @@ local function parse(p, plain_anchor)
     local following = sub(p, at + 1, at + 1)
     if c == "(" then
       captures = captures + 1
-      if captures > 32 then error("too many captures", 0) end
+      if captures > 32 then raise("too many captures") end
       if following == ")" then
         add("position", captures)
         at = at + 2
@@ -32,19 +32,19 @@ local function parse(p, plain_anchor)
       end
     elseif c == ")" then
       local which = remove(open)
-      if not which then error("invalid pattern capture", 0) end
+      if not which then raise("invalid pattern capture") end
       add("close", which)
       at = at + 1
     elseif c == "$" and at == size then
       add("end")
       at = at + 1
     elseif c == "%" and following == "b" then
-      if at + 3 > size then error("malformed pattern (missing arguments to '%b')", 0) end
+      if at + 3 > size then raise("malformed pattern (missing arguments to '%b')") end
       add("raw", "^" .. sub(p, at, at + 3))
       at = at + 4
     elseif c == "%" and following == "f" then
       local last = find(p, "]", at + 4, true)
-      if not last then error("malformed pattern (missing ']')", 0) end
+      if not last then raise("malformed pattern (missing ']')") end
       add("raw", "^" .. sub(p, at, last))
       at = last + 1
     elseif c == "%" and find(following, "^%d") then
@@ -57,14 +57,14 @@ local function parse(p, plain_anchor)
         if sub(p, last, last) == "^" then last = last + 1 end
         repeat
           local d = sub(p, last, last)
-          if d == "" then error("malformed pattern (missing ']')", 0) end
+          if d == "" then raise("malformed pattern (missing ']')") end
           last = last + 1
           if d == "%" then last = last + 1 end
         until sub(p, last, last) == "]"
         class = sub(p, at, last)
         at = last + 1
       elseif c == "%" then
-        if following == "" then error("malformed pattern (ends with '%')", 0) end
+        if following == "" then raise("malformed pattern (ends with '%')") end
         class = c .. following
         at = at + 2
       else
@@ -80,7 +80,7 @@ local function parse(p, plain_anchor)
       end
     end
   end
-  if #open > 0 then error("unfinished capture", 0) end
+  if #open > 0 then raise("unfinished capture") end
   return items, captures, anchored
 end
 
@@ -216,7 +216,7 @@ local function capturing(first, last)
   function build.back(next_item, k)
     return function(s, i)
       if last[k] == false then return nil end -- a position repeats nowhere
-      if not first[k] or not last[k] then error("invalid capture index %" .. k, 0) end
+      if not first[k] or not last[k] then raise("invalid capture index %" .. k) end
       local t = sub(s, first[k], last[k])
       if sub(s, i, i + #t - 1) == t then return next_item(s, i + #t) end
     end
@@ -315,6 +315,6 @@ end
 
 -- `plain_anchor`: a leading `^` stands for itself, as in gmatch. A compiled pattern is not shared: a suspended match of one task must not see the captures of another.
 function S.pattern(p, plain_anchor)
-  if #p > 10000 then error("pattern is too long", 0) end
+  if #p > 10000 then raise("pattern is too long") end
   return compile(p, plain_anchor)
 end

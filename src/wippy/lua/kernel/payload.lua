@@ -23,7 +23,7 @@ S.payload_meta = meta
 local function in_format(v, format) return setmetatable({ [VALUE] = v, [FORMAT] = format }, meta) end
 
 local function check(v, name)
-  if getmetatable(v) ~= meta then bad_argument(1, name, "payload", v, 3) end
+  if getmetatable(v) ~= meta then bad_argument(1, name, "payload", v) end
 end
 
 local function failed(e)
@@ -100,7 +100,7 @@ function methods:get_format()
 end
 function methods:transcode(format)
   check(self, "transcode")
-  if type(format) ~= "string" then bad_argument(1, "transcode", "string", format, 3) end
+  if type(format) ~= "string" then bad_argument(1, "transcode", "string", format) end
   if format == format_of(self) then return self end
   local writer = write[format]
   if not writer then return failed("no way to " .. format) end

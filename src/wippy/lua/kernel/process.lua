@@ -47,9 +47,8 @@ local function member(chunk, def)
   error(failure("NotFound", 'method "' .. def.method .. '" not found in module'), 0)
 end
 
+-- What a chunk raised, whatever it is: its entry cannot be run (spec 02 §1).
 local function described(e, prefix)
-  local s = S.error_state(e)
-  if s then return S.make_error(s.kind ~= "" and s.kind or "Internal", prefix .. s.message, s.retryable, s.details) end
   return S.make_error("Internal", prefix .. S.base.tostring(e), false)
 end
 

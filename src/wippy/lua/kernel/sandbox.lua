@@ -3,13 +3,13 @@
 -- a process sees it through its own globals and resolves `_G` lazily.
 local S = ...
 local CLASS, FROZEN, LIBRARY, KILL = S.CLASS, S.FROZEN, S.LIBRARY, S.KILL
-local raw_pcall, raw_xpcall, raw_type, raw_next = pcall, xpcall, type, next
+local raw_xpcall, raw_type, raw_next = xpcall, type, next
 local raw_set, raw_get, raw_tostring, raw_tonumber = rawset, rawget, tostring, tonumber
 local raw_setmetatable, getmetatable, dgetmetatable = setmetatable, getmetatable, debug.getmetatable
-local error, select, unpack, rawequal = error, select, table.unpack, rawequal
+local error, raise, select, unpack, rawequal = error, S.raise, select, table.unpack, rawequal
 local co_yield = coroutine.yield
 local mtype, floor, format, find, byte = math.type, math.floor, string.format, string.find, string.byte
-local class_of, content = S.class_of, S.content
+local class_of, content, placed = S.class_of, S.content, S.placed
 local OUT_OF_MEMORY = "not enough memory"
 
 local base = {}
@@ -22,14 +22,14 @@ local function die()
 end
 S.die = die
 
-local function bad_argument(position, name, want, got, level)
+local function bad_argument(position, name, want, got)
   local class = raw_type(got) == "table" and class_of(got) == "handle" and "userdata" or raw_type(got)
   if got == nil then class = "nil" end
-  error("bad argument #" .. position .. " to " .. name .. " (" .. want .. " expected, got " .. class .. ")", (level or 2) + 1)
+  raise("bad argument #" .. position .. " to " .. name .. " (" .. want .. " expected, got " .. class .. ")")
 end
 S.bad_argument = bad_argument
 
-local function immutable() error("attempt to modify Immutable table", 2) end
+local function immutable() raise("attempt to modify Immutable table") end
 
 -- A library: guests read the shared table through a proxy that refuses every write.
 function S.library(real)
@@ -56,7 +56,7 @@ end
 local guest_type = base.type
 
 local function plain(t, name)
-  if raw_type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t, 3) end
+  if raw_type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t) end
   return content(t)
 end
 
@@ -91,7 +91,8 @@ end
 function base.rawget(t, k) return raw_get(plain(t, "rawget"), k) end
 function base.rawset(t, k, v)
   if raw_type(t) ~= "table" then bad_argument(1, "rawset", "table", t) end
-  if class_of(t) then error("attempt to modify Immutable table", 2) end
+  if class_of(t) then raise("attempt to modify Immutable table") end
+  if k == nil or k ~= k then raise("table index is " .. (k == nil and "nil" or "NaN")) end
   if k == "__mode" then k = "__mode\0" end
   return raw_set(t, k, v)
 end
@@ -105,16 +106,16 @@ function base.setmetatable(t, mt)
   if raw_type(t) ~= "table" then bad_argument(1, "setmetatable", "table", t) end
   if mt ~= nil and raw_type(mt) ~= "table" then bad_argument(2, "setmetatable", "nil or table", mt) end
   local class = class_of(t)
-  if class == "frozen" or class == "library" then error("attempt to modify Immutable table", 2) end
+  if class == "frozen" or class == "library" then raise("attempt to modify Immutable table") end
   if mt ~= nil then
-    if class_of(mt) then error("a frozen table cannot be a metatable", 2) end
+    if class_of(mt) then raise("a frozen table cannot be a metatable") end
     if raw_get(mt, "__gc") ~= nil or raw_get(mt, "__mode") ~= nil then
-      error("finalizers and weak tables are not available (__gc, __mode)", 2)
+      raise("finalizers and weak tables are not available (__gc, __mode)")
     end
   end
   if dgetmetatable(t) == JSON_OBJECT then debug.setmetatable(t, nil) end
   local own = getmetatable(t)
-  if own ~= nil and dgetmetatable(t) ~= own or class == "handle" then error("cannot change a protected metatable", 2) end
+  if own ~= nil and dgetmetatable(t) ~= own or class == "handle" then raise("cannot change a protected metatable") end
   return raw_setmetatable(t, mt)
 end
 function base.getmetatable(v)
@@ -158,7 +159,7 @@ function base.tostring(v)
         local s = text(v)
         if raw_type(s) ~= "string" then
           if raw_type(s) == "number" then return number_text(s) end
-          error("'__tostring' must return a string", 2)
+          raise("'__tostring' must return a string")
         end
         return s
       end
@@ -177,7 +178,9 @@ function base.tonumber(v, radix)
     if raw_type(v) ~= "number" then return nil end
     v = number_text(v)
   end
-  return raw_tonumber(v, floor(radix))
+  radix = S.int(radix, nil, 2, "tonumber")
+  if radix < 2 or radix > 36 then raise("bad argument #2 to tonumber (base out of range)") end
+  return raw_tonumber(v, radix)
 end
 
 -- Error values of the host never reach a guest as they are.
@@ -200,7 +203,8 @@ local function settle(ok, e, ...)
 end
 S.settle = settle
 
-function base.pcall(f, ...) return settle(raw_pcall(f, ...)) end
+-- The handler runs where the error happened, with the guest's frames still there, and costs nothing without one.
+function base.pcall(f, ...) return settle(raw_xpcall(f, placed, ...)) end
 
 -- Lua calls a message handler inside the failing call, where nothing can be suspended: the one such place.
 -- The mark is taken away after the call: a handler that fails does not come back to do it.
@@ -219,7 +223,7 @@ function base.xpcall(f, handler, ...)
     if p.killed or e == KILL or e == OUT_OF_MEMORY then return e end
     local before = p.noy
     p.noy = true
-    return handled(p, before, handler(scrub(e)))
+    return handled(p, before, handler(scrub(placed(e))))
   end, ...))
 end
 
@@ -227,9 +231,9 @@ base.error = error
 function base.assert(v, ...)
   if v then return v, ... end
   local n = select("#", ...)
-  if n == 0 then error("assertion failed!", 2) end
+  if n == 0 then raise("assertion failed!") end
   local message = (...)
-  if raw_type(message) == "string" then error(message, 2) end
+  if raw_type(message) == "string" then raise(message) end
   error(message, 0)
 end
 
@@ -243,9 +247,8 @@ end
 local LIMIT_UNPACK = 100000
 function base.unpack(t, i, j)
   local real = plain(t, "unpack")
-  i = i and floor(i) or 1
-  j = j and floor(j) or #real
-  if j - i * 1.0 >= LIMIT_UNPACK then error("too many results to unpack", 2) end
+  i, j = S.int(i, 1, 2, "unpack"), S.int(j, #real, 3, "unpack")
+  if j - i * 1.0 >= LIMIT_UNPACK then raise("too many results to unpack") end
   if dgetmetatable(real) then
     local list = {}
     for at = i, j do list[at - i + 1] = raw_get(real, at) end
@@ -259,7 +262,7 @@ function base.require(name)
   if t == "number" then name = number_text(name) elseif t ~= "string" then bad_argument(1, "require", "string", name) end
   local env = S.cur.env
   local v = env[name]
-  if v == nil then error("module '" .. name .. "' not found", 2) end
+  if v == nil then raise("module '" .. name .. "' not found") end
   return v
 end
 
@@ -275,7 +278,7 @@ base.errors = S.library(S.errors_module)
 
 -- Checks that a value may be called, for APIs that take a function.
 function S.check_function(f, position, name)
-  if raw_type(f) ~= "function" then bad_argument(position, name, "function", f, 3) end
+  if raw_type(f) ~= "function" then bad_argument(position, name, "function", f) end
 end
 
 -- Strings are indexed through the guest's string library; nobody can reach or change their metatable.

@@ -98,6 +98,7 @@ function S.fail(p, t, e)
     return
   end
   S.own(p).trace = S.guest_frames(1, t.co)
+  e = S.placed(e, t.co)
   if S.error_state(e) then
     S.complete(p, nil, S.boundary_error(e))
   elseif type(e) == "table" and S.has_tostring(e) and not (p.reply and p.reply.failed) then
@@ -162,7 +163,7 @@ function S.slow()
   local p = S.cur
   if p.killed then S.die() end
   if count("count") * 1024 > S.soft then S.over_memory(p) end
-  if getinfo(MOST_LEVELS, "l") then error("stack overflow", 0) end
+  if getinfo(MOST_LEVELS, "l") then S.raise("stack overflow") end
   local limits = p.limits
   if limits then S.look_at_limits(p, limits) end
   local now = clock()

@@ -1,7 +1,7 @@
 -- process.spawn and its variants, process.exec, and the builder that spawns under another name, context or identity
 -- (spec 03 §3.2, §3.9).
 local S = ...
-local type, next, select, rawget, error, setmetatable = type, next, select, rawget, error, setmetatable
+local type, next, select, rawget, raise, setmetatable = type, next, select, rawget, S.raise, setmetatable
 local failure, bad_argument, copy, permission, string_keys = S.failure, S.bad_argument, S.copy, S.permission, S.string_keys
 local match, byte, unpack = string.match, string.byte, table.unpack
 
@@ -11,7 +11,7 @@ S.process_library = process
 local function pack(...) return { n = select("#", ...), ... } end
 
 local function text(v, position, name)
-  if type(v) ~= "string" then bad_argument(position, name, "string", v, 4) end
+  if type(v) ~= "string" then bad_argument(position, name, "string", v) end
   return v
 end
 
@@ -83,7 +83,7 @@ local class = S.handle_class("process.Spawner", methods)
 
 local function spawner_of(v, name)
   local s = type(v) == "table" and rawget(v, SPAWNER) or nil
-  if not s then bad_argument(1, name, "spawner", v, 4) end
+  if not s then bad_argument(1, name, "spawner", v) end
   return s
 end
 
@@ -155,7 +155,7 @@ end
 function methods:with_name(name)
   local s = spawner_of(self, "with_name")
   text(name, 1, "with_name")
-  if name == "" then error("bad argument #1 to with_name (name cannot be empty)", 2) end
+  if name == "" then raise("bad argument #1 to with_name (name cannot be empty)") end
   S.require_permission(REGISTER, name, 2)
   return with(s, "name", name)
 end
@@ -163,7 +163,7 @@ end
 function methods:with_message(topic, ...)
   local s = spawner_of(self, "with_message")
   text(topic, 1, "with_message")
-  if byte(topic, 1) == 64 then error("cannot send to @ topics", 2) end
+  if byte(topic, 1) == 64 then raise("cannot send to @ topics") end
   local messages = { unpack(s.messages or {}) }
   messages[#messages + 1] = { topic = topic, args = S.copy_args(pack(...)) }
   return with(s, "messages", messages)
@@ -171,14 +171,14 @@ end
 
 -- Where the module functions return a failure, these raise it (spec 03 §3.9); what the runtime finds out is returned.
 local function raising(v, err, denied)
-  if denied then error(S.error_state(err).message, 3) end
+  if denied then raise(S.error_state(err).message) end
   return v, err
 end
 
 local function method(name, perform)
   methods[name] = function(self, id, host, ...)
     local s = spawner_of(self, name)
-    if id == nil or host == nil then error(missing(name), 2) end
+    if id == nil or host == nil then raise(missing(name)) end
     local network = s.options and S.network_option(s.options)
     if network then return nil, S.no_network(network) end
     local v, err = raising(perform(s, id, host, pack(...)))

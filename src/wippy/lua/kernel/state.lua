@@ -53,6 +53,8 @@ S.CHANNEL, S.CASE, S.ERROR, S.TOPIC, S.FROM, S.DATA, S.PAYLOADS = {}, {}, {}, {}
 S.VALUE, S.FORMAT, S.FUTURE, S.HANDLE, S.FROZEN, S.LIBRARY = {}, {}, {}, {}, {}, {}
 -- Under this key of a metatable stands the class: "handle" (type() says userdata) or "frozen".
 S.CLASS = {}
+-- Stands where a list will have a gap while `#` is taken (tables.lua); never left in a table.
+S.GAP = {}
 
 -- Lua's table of short strings shrinks after a collection that leaves it less than a quarter full and grows again with the
 -- garbage of the next cycle. A program with few strings of its own pays for both in every cycle; these fill the quarter

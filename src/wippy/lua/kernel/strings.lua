@@ -3,7 +3,7 @@
 local S = ...
 local find, sub, rep, format, match, gmatch, gsub, byte = string.find, string.sub, string.rep, string.format, string.match, string.gmatch, string.gsub, string.byte
 local char, concat = string.char, table.concat
-local type, error, select, next, tonumber, floor, mtype = type, error, select, next, tonumber, math.floor, math.type
+local type, raise, select, next, tonumber, floor, mtype = type, S.raise, select, next, tonumber, math.floor, math.type
 local unpack = table.unpack
 local bad_argument, number_text = S.bad_argument, S.number_text
 local guest_tostring = S.base.tostring
@@ -15,19 +15,33 @@ local function text(v, position, name)
   local t = type(v)
   if t == "string" then return v end
   if t == "number" then return number_text(v) end
-  bad_argument(position, name, "string", v, 3)
+  bad_argument(position, name, "string", v)
 end
 
--- Counts and indices accept floats and truncate (spec 02 §12).
-local function int(v, default)
-  if v == nil then return default end
+-- Counts and indices accept floats and truncate (spec 02 §12). With `position` and `name` of the argument what is no number
+-- is a mistake of the guest, and so is nothing where there is no default.
+local function int(v, default, position, name)
   if mtype(v) == "integer" then return v end
-  local n = tonumber(v)
-  if n == nil or n ~= n then return default end
+  local n = v
+  if type(v) ~= "number" then
+    n = type(v) == "string" and tonumber(v) or nil
+    if n == nil then
+      if position and (v ~= nil or default == nil) then bad_argument(position, name, "number", v) end
+      return default
+    end
+    if mtype(n) == "integer" then return n end
+  end
+  if n ~= n then return default or position and 0 end
   if n >= 9.2e18 then return math.maxinteger elseif n <= -9.2e18 then return math.mininteger end
   return n >= 0 and floor(n) or -floor(-n)
 end
 S.int = int
+
+local function number(v, position, name)
+  if mtype(v) then return v end
+  return type(v) == "string" and tonumber(v) or bad_argument(position, name, "number", v)
+end
+S.number = number
 
 -- Small integers (and floats equal to one), recognised by one table access instead of a call.
 local small = {}
@@ -37,28 +51,28 @@ for i = -64, 0 do small[i] = true end
 function M.len(s) return #text(s, 1, "len") end
 function M.sub(s, i, j)
   if type(s) == "string" and small[i] and (j == nil or small[j]) then return sub(s, i, j) end
-  return sub(text(s, 1, "sub"), int(i, 1), int(j, -1))
+  return sub(text(s, 1, "sub"), int(i, nil, 2, "sub"), int(j, -1, 3, "sub"))
 end
 function M.byte(s, i, j)
   if type(s) == "string" and (i == nil or small[i]) and (j == nil or small[j]) then return byte(s, i, j) end
-  i = int(i, 1)
-  return byte(text(s, 1, "byte"), i, int(j, i))
+  i = int(i, 1, 2, "byte")
+  return byte(text(s, 1, "byte"), i, int(j, i, 3, "byte"))
 end
 function M.char(...)
   local n = select("#", ...)
-  if n == 1 then return char(int((...), 0) % 256) end
+  if n == 1 then return char(int((...), nil, 1, "char") % 256) end
   local parts = {}
-  for i = 1, n do parts[i] = char(int((select(i, ...)), 0) % 256) end
+  for i = 1, n do parts[i] = char(int((select(i, ...)), nil, i, "char") % 256) end
   return concat(parts)
 end
 function M.reverse(s) return string.reverse(text(s, 1, "reverse")) end
 
 function M.rep(s, n, separator)
-  s, n = text(s, 1, "rep"), int(n, 0)
+  s, n = text(s, 1, "rep"), int(n, nil, 2, "rep")
   if n <= 0 then return "" end
   local size = #s + (separator and #text(separator, 3, "rep") or 0)
   if size == 0 then return "" end       -- C would count to n
-  if size * 1.0 * n > LARGEST then error("resulting string too large", 2) end
+  if size * 1.0 * n > LARGEST then raise("resulting string too large") end
   if size * n > 1000000 then S.reserve(size * n) end
   S.charge(size * n)
   return rep(s, n, separator)
@@ -107,8 +121,8 @@ local function find_plain(s, needle, init)
   return nil
 end
 
-local function start(s, init)
-  init = int(init, 1)
+local function start(s, init, name)
+  init = int(init, 1, 3, name)
   if init < 0 then
     init = #s + init + 1
     if init < 1 then init = 1 end
@@ -120,17 +134,17 @@ end
 
 function M.find(s, p, init, plain_search)
   s, p = text(s, 1, "find"), text(p, 2, "find")
-  if plain_search or not find(p, "[%^%$%*%+%?%.%(%)%[%%%-]") then return find_plain(s, p, start(s, init)) end
-  if cheap(s, p) then return find(s, p, int(init, 1)) end
-  init = start(s, init)
+  if plain_search or not find(p, "[%^%$%*%+%?%.%(%)%[%%%-]") then return find_plain(s, p, start(s, init, "find")) end
+  if cheap(s, p) then return find(s, p, int(init, 1, 3, "find")) end
+  init = start(s, init, "find")
   if init > #s + 1 then return nil end
   return S.pattern(p).find(s, init)
 end
 
 function M.match(s, p, init)
   s, p = text(s, 1, "match"), text(p, 2, "match")
-  if cheap(s, p) then return match(s, p, int(init, 1)) end
-  init = start(s, init)
+  if cheap(s, p) then return match(s, p, int(init, 1, 3, "match")) end
+  init = start(s, init, "match")
   if init > #s + 1 then return nil end
   return S.pattern(p).match(s, init)
 end
@@ -151,7 +165,7 @@ local function expand(replacement, whole, captures)
     if digit == 0 then return whole end
     local capture = captures[digit]
     if capture == nil and digit == 1 and captures.n == 0 then return whole end
-    if capture == nil then error("invalid capture index %" .. c .. " in replacement string", 0) end
+    if capture == nil then raise("invalid capture index %" .. c .. " in replacement string") end
     return guest_tostring(capture)
   end))
 end
@@ -170,7 +184,7 @@ local function replaced(kind, replacement, whole, captures)
   local t = type(value)
   if t == "string" then return value end
   if t == "number" then return number_text(value) end
-  error("invalid replacement value (a " .. t .. ")", 0)
+  raise("invalid replacement value (a " .. t .. ")")
 end
 
 local function collected(first, last, ...)
@@ -203,7 +217,7 @@ local function gsub_steps(s, p, kind, replacement, limit)
       out[n + 2] = value
       n = n + 2
       bytes = bytes + #value
-      if bytes > LARGEST then error("resulting string too large", 3) end
+      if bytes > LARGEST then raise("resulting string too large") end
       at, copied, ended = last + 1, last + 1, last + 1
     end
     if anchored then break end
@@ -221,9 +235,9 @@ function M.gsub(s, p, replacement, limit)
   if kind ~= "string" and kind ~= "function" and kind ~= "table" then
     bad_argument(3, "gsub", "string/function/table", replacement)
   end
-  limit = limit == nil and math.maxinteger or int(limit, math.maxinteger)
+  limit = int(limit, math.maxinteger, 4, "gsub")
   if kind == "string" and #s < 1000000 and not find(replacement, "%%[^%d%%]") and not find(replacement, "%%$") and cheap(s, p) then
-    if #s * 1.0 * #replacement > LARGEST * 4 then error("resulting string too large", 2) end
+    if #s * 1.0 * #replacement > LARGEST * 4 then raise("resulting string too large") end
     return gsub(s, p, replacement, limit)
   end
   return gsub_steps(s, p, kind, replacement, limit)
@@ -277,12 +291,12 @@ function M.format(template, ...)
       if used > total then
         out[n] = "%!" .. letter .. "(MISSING)"
       elseif #flags > 6 or tonumber(match(flags, "%d+") or 0) > 99 then
-        error("invalid conversion '" .. spec .. "' to 'format'", 2)
+        raise("invalid conversion '" .. spec .. "' to 'format'")
       else
         local piece = converted(spec, letter, args[used])
         out[n] = piece
         bytes = bytes + #piece
-        if bytes > LARGEST then error("resulting string too large", 2) end
+        if bytes > LARGEST then raise("resulting string too large") end
       end
     end
     at = last + 1
@@ -292,15 +306,15 @@ function M.format(template, ...)
 end
 
 function M.pack(fmt, ...)
-  if #text(fmt, 1, "pack") > 4096 then error("format is too long", 2) end
+  if #text(fmt, 1, "pack") > 4096 then raise("format is too long") end
   local bytes = 0
   for size in gmatch(fmt, "c(%d+)") do bytes = bytes + (tonumber(size) or 0) end
-  if bytes > LARGEST then error("resulting string too large", 2) end
+  if bytes > LARGEST then raise("resulting string too large") end
   return string.pack(fmt, ...)
 end
 M.packsize = string.packsize
-function M.unpack(fmt, s, at) return string.unpack(text(fmt, 1, "unpack"), text(s, 2, "unpack"), int(at, 1)) end
-function M.dump() error("unable to dump given function", 2) end
+function M.unpack(fmt, s, at) return string.unpack(text(fmt, 1, "unpack"), text(s, 2, "unpack"), int(at, 1, 3, "unpack")) end
+function M.dump() raise("unable to dump given function") end
 
 -- As methods of a string these need not look at what they are called on.
 local methods = {}
@@ -315,8 +329,9 @@ S.string_meta.__index = methods
 S.base.string = S.library(M)
 
 -- `string` is a type as well (spec 02 §5.2): it validates when called and reflects.
-function S.add_string_type(reflection, call, comparison)
+function S.add_string_type(reflection, is, call, comparison)
   for name, f in next, reflection do M[name] = f end
+  M.is = is
   local proxy = debug.getmetatable(S.base.string)
   proxy.__call = call
   proxy.__eq, proxy.__le, proxy.__lt = comparison.__eq, comparison.__le, comparison.__lt

@@ -2,7 +2,7 @@
 -- a comparator, is reproducible, and never complains about an inconsistent order. Ranges are bounded.
 local S = ...
 local CLASS, FROZEN = S.CLASS, S.FROZEN
-local type, next, error, tonumber, select, rawget, pcall = type, next, error, tonumber, select, rawget, pcall
+local type, next, error, raise, tonumber, select, rawget, rawlen, pcall = type, next, error, S.raise, tonumber, select, rawget, rawlen, pcall
 local raw_setmetatable, getmetatable = setmetatable, debug.getmetatable
 local insert, remove, concat, create = table.insert, table.remove, table.concat, table.create
 local floor, mtype = math.floor, math.type
@@ -13,13 +13,13 @@ local LONGEST = 64 * 1024 * 1024      -- bytes one call may build
 local T = {}
 
 local function readable(t, name)
-  if type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t, 3) end
+  if type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t) end
   return content(t)
 end
 
 local function writable(t, name, verb)
-  if type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t, 3) end
-  if class_of(t) then error("attempt to " .. verb .. " Immutable table", 3) end
+  if type(t) ~= "table" or class_of(t) == "handle" then bad_argument(1, name, "table", t) end
+  if class_of(t) then raise("attempt to " .. verb .. " Immutable table") end
   return t
 end
 
@@ -31,16 +31,15 @@ function T.insert(t, ...)
     t[size + 1] = (...)
     return
   elseif n ~= 2 then
-    error("wrong number of arguments to 'insert'", 2)
+    raise("wrong number of arguments to 'insert'")
   end
   local at, v = ...
-  at = int(at)
-  if at == nil then bad_argument(2, "insert", "number", (...)) end
+  at = int(at, nil, 2, "insert")
   if at >= 1 and at <= size and not getmetatable(t) then
     S.charge(size - at)
     insert(t, at, v)
   elseif at >= 1 and at <= size then
-    if size - at > LARGEST then error("array too big", 2) end
+    if size - at > LARGEST then raise("array too big") end
     for i = size, at, -1 do
       t[i + 1] = t[i]
       S.charge(100)
@@ -54,7 +53,7 @@ end
 function T.remove(t, at)
   writable(t, "remove", "remove from")
   local size = #t
-  at = int(at, size)
+  at = int(at, size, 2, "remove")
   if size == 0 or at < 1 or at > size then
     return nil
   end
@@ -62,7 +61,7 @@ function T.remove(t, at)
     S.charge(size - at)
     return remove(t, at)
   end
-  if size - at > LARGEST then error("array too big", 2) end
+  if size - at > LARGEST then raise("array too big") end
   local v = t[at]
   for i = at, size do
     t[i] = t[i + 1]
@@ -80,13 +79,13 @@ local function concat_mixed(real, separator, i, j)
     if kind == "number" then v = number_text(v)
     elseif kind ~= "string" then
       local e = S.error_state(v)
-      if not e then error("invalid value (" .. S.base.type(v) .. ") at index " .. at .. " in table for concat", 3) end
+      if not e then raise("invalid value (" .. S.base.type(v) .. ") at index " .. at .. " in table for concat") end
       v = e.message
     end
     n = n + 1
     parts[n] = v
     bytes = bytes + #v + #separator
-    if bytes > LONGEST then error("resulting string too large", 3) end
+    if bytes > LONGEST then raise("resulting string too large") end
   end
   return concat(parts, separator)
 end
@@ -103,30 +102,28 @@ end
 function T.concat(t, separator, i, j)
   local real = readable(t, "concat")
   local size = #real
-  i, j = int(i, 1), int(j, size)
+  i, j = int(i, 1, 3, "concat"), int(j, size, 4, "concat")
   if i < 1 then i = 1 end
   if j > size then j = size end
   if i > j then return "" end
   S.charge((j - i) * 50)
   separator = separator == nil and "" or S.base.tostring(separator)
   if getmetatable(real) then
-    local mixed = concat_mixed(real, separator, i, j)   -- no tail call: its errors are positioned at the guest's line
-    return mixed
+    return concat_mixed(real, separator, i, j)
   end
   -- Strings are measured without a call for each: a number has no length and sends us to the careful way.
   local ok, bytes = pcall(measured, real, i, j)
   if ok then
-    if bytes + (j - i) * #separator > LONGEST then error("resulting string too large", 2) end
+    if bytes + (j - i) * #separator > LONGEST then raise("resulting string too large") end
     local joined, whole = pcall(concat, real, separator, i, j)
     if joined then return whole end
     if whole == "not enough memory" then error(whole, 0) end
   end
-  local mixed = concat_mixed(real, separator, i, j)
-  return mixed
+  return concat_mixed(real, separator, i, j)
 end
 
 function T.unpack(...) return S.base.unpack(...) end
-function T.pack(...) return { n = select("#", ...), ... } end
+function T.pack(...) return S.operators.list { n = select("#", ...), ... } end
 function T.getn(t) return #readable(t, "getn") end
 
 function T.maxn(t)
@@ -142,8 +139,8 @@ function T.move(a, first, last, at, b)
   readable(a, "move")
   b = b or a
   writable(b, "move", "modify")
-  first, last, at = int(first, 1), int(last, 0), int(at, 1)
-  if last * 1.0 - first >= LARGEST then error("too many elements to move", 2) end
+  first, last, at = int(first, nil, 2, "move"), int(last, nil, 3, "move"), int(at, nil, 4, "move")
+  if last * 1.0 - first >= LARGEST then raise("too many elements to move") end
   if at > last or at <= first or a ~= b then
     for i = 0, last - first do
       b[at + i] = a[first + i]
@@ -159,9 +156,9 @@ function T.move(a, first, last, at, b)
 end
 
 function T.create(sequence, records)
-  sequence, records = int(sequence, 0), int(records, 0)
+  sequence, records = int(sequence, 0, 1, "create"), int(records, 0, 2, "create")
   if sequence < 0 or records < 0 or sequence > LARGEST or records > LARGEST then
-    error("bad argument #1 to create (size out of range)", 2)
+    raise("bad argument #1 to create (size out of range)")
   end
   local bytes = sequence * 16 + records * 40
   if bytes > 1000000 then S.reserve(bytes) end
@@ -197,7 +194,7 @@ function T.sort(t, less)
   if less ~= nil then S.check_function(less, 2, "sort") end
   less = less or less_than
   local size = #t
-  if size > LARGEST then error("array too big", 2) end
+  if size > LARGEST then raise("array too big") end
   local from, to = {}, {}
   local charge = S.charge
   for i = 1, size do
@@ -229,7 +226,7 @@ end
 
 -- Freezing keeps the identity: the content moves behind the table, which becomes its proxy (spec 02 §18). What its metatable
 -- does it goes on doing, with the proxy as its object: the table behind must not be seen.
-local frozen_meta = { __newindex = function() error("attempt to modify Immutable table", 2) end }
+local frozen_meta = { __newindex = function() raise("attempt to modify Immutable table") end }
 local function frozen_class(real, mt)
   local class = {}
   for k, v in next, mt or {} do class[k] = v end
@@ -252,15 +249,20 @@ local function frozen_class(real, mt)
   class.__newindex, class.__metatable, class.__gc, class.__mode, class[CLASS] = frozen_meta.__newindex, false, nil, nil, "frozen"
   return class
 end
-function T.freeze(t)
-  if type(t) ~= "table" then bad_argument(1, "freeze", "table", t) end
-  if class_of(t) then return t end
-  local real, n = {}, 0
+local function copied(t, into)
+  local n = 0
   for k, v in next, t do
-    real[k] = v
+    into[k] = v
     n = n + 1
   end
   S.charge(n * 50)
+  return into
+end
+function T.freeze(t)
+  if type(t) ~= "table" then bad_argument(1, "freeze", "table", t) end
+  if class_of(t) then return t end
+  local length, real = rawlen(t), copied(t, {})
+  if rawlen(real) ~= length then real = copied(t, create(length * 2)) end   -- a list with gaps
   local class = frozen_class(real, getmetatable(t))
   raw_setmetatable(t, nil)
   for k in next, real do t[k] = nil end
@@ -275,6 +277,37 @@ end
 
 S.base.table = S.library(T)
 
+-- Gaps. Lua looks for a border from the middle of an array, the dialect counts up to the last value (spec 02 §13). While GAP
+-- stands in every gap `#` finds that value, and later searches begin where it was found.
+local GAP = S.GAP
+local function open_gaps(t, first, last)
+  local _ = #t
+  for i = first, last do
+    if t[i] == GAP then t[i] = nil end
+  end
+end
+S.open_gaps = open_gaps
+
+-- A table that a constructor filled from a list of unknown length, `{f()}` (syntax/expression_emitter.py). Its indices all lie
+-- in the array part, in order: such a constructor has no other number keys.
+function S.operators.list(t)
+  local border = #t
+  local k = next(t, border > 0 and border or nil)
+  if mtype(k) ~= "integer" then return t end
+  local last
+  repeat
+    last = k
+    k = next(t, k)
+  until mtype(k) ~= "integer"
+  for i = border + 1, last do
+    if t[i] == nil then t[i] = GAP end
+  end
+  open_gaps(t, border + 1, last)
+  S.charge((last - border) * 50)
+  return t
+end
+
+local number = S.number
 local M = {}
 for _, name in ipairs { "abs", "acos", "asin", "ceil", "cos", "deg", "exp", "floor", "max", "min", "rad", "sin", "sqrt", "tan", "ult", "modf" } do
   M[name] = math[name]
@@ -285,27 +318,40 @@ function M.type(v)
   if v == nil then return nil end
   return mtype(v)
 end
-function M.atan(y, x) return math.atan(y, x or 1) end
-function M.atan2(y, x) return math.atan(y, x) end
-function M.log(x, b) if b then return math.log(x, b) end return math.log(x) end
-function M.log10(x) return math.log(x, 10) end
-function M.pow(x, y) return x ^ y end
-function M.cosh(x) return (math.exp(x) + math.exp(-x)) / 2 end
-function M.sinh(x) return (math.exp(x) - math.exp(-x)) / 2 end
+
+function M.atan(y, x) return math.atan(number(y, 1, "atan"), x == nil and 1 or number(x, 2, "atan")) end
+function M.atan2(y, x) return math.atan(number(y, 1, "atan2"), number(x, 2, "atan2")) end
+function M.log(x, b)
+  if b == nil then return math.log(number(x, 1, "log")) end
+  return math.log(number(x, 1, "log"), number(b, 2, "log"))
+end
+function M.log10(x) return math.log(number(x, 1, "log10"), 10) end
+function M.pow(x, y) return number(x, 1, "pow") ^ number(y, 2, "pow") end
+function M.cosh(x)
+  x = number(x, 1, "cosh")
+  return (math.exp(x) + math.exp(-x)) / 2
+end
+function M.sinh(x)
+  x = number(x, 1, "sinh")
+  return (math.exp(x) - math.exp(-x)) / 2
+end
 function M.tanh(x)
+  x = number(x, 1, "tanh")
   if x > 20 then return 1.0 elseif x < -20 then return -1.0 end
   local a, b = math.exp(x), math.exp(-x)
   return (a - b) / (a + b)
 end
 function M.frexp(x)
+  x = number(x, 1, "frexp")
   if x == 0 or x ~= x or x == math.huge or x == -math.huge then return x, 0 end
   local e = floor(math.log(math.abs(x), 2)) + 1
   local m = x / 2.0 ^ e
   if math.abs(m) >= 1 then m, e = m / 2, e + 1 elseif math.abs(m) < 0.5 then m, e = m * 2, e - 1 end
   return m, e
 end
-function M.ldexp(m, e) return m * 2.0 ^ e end
+function M.ldexp(m, e) return number(m, 1, "ldexp") * 2.0 ^ number(e, 2, "ldexp") end
 function M.fmod(a, b)
+  a, b = number(a, 1, "fmod"), number(b, 2, "fmod")
   if b == 0 then return 0.0 / 0.0 end
   return math.fmod(a, b)
 end
@@ -338,9 +384,9 @@ function M.random(low, high)
   local bits = next_random(generator(S.cur)) >> 11
   local unit = bits / 9007199254740992.0
   if low == nil then return unit end
-  low = int(low, 1)
-  if high == nil then low, high = 1, low else high = int(high, 1) end
-  if low > high then error("interval is empty", 2) end
+  low = int(low, nil, 1, "random")
+  if high == nil then low, high = 1, low else high = int(high, nil, 2, "random") end
+  if low > high then raise("interval is empty") end
   local span = high * 1.0 - low + 1
   return low + floor(unit * span)
 end

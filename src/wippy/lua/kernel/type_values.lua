@@ -1,7 +1,7 @@
 -- Type values as guests hold them (spec 02 §5.2-5.3): calling validates, methods reflect, comparison is structural.
 local S = ...
 local CLASS = S.CLASS
-local type, next, select, setmetatable, error, rawequal, getmetatable = type, next, select, setmetatable, error, rawequal, debug.getmetatable
+local type, next, select, setmetatable, raise, rawequal, getmetatable = type, next, select, setmetatable, S.raise, rawequal, debug.getmetatable
 local resolve, shape, source, accepts, explain = S.resolve_type, S.type_shape, S.type_source, S.type_accepts, S.explain_type
 local primitives = S.primitive_types
 local TYPE = {}
@@ -9,7 +9,7 @@ local TYPE = {}
 local methods = {}
 local meta = { __metatable = false, [CLASS] = "handle", __name = "type" }
 S.type_meta = meta
-meta.__newindex = function() error("attempt to modify a type", 2) end
+meta.__newindex = function() raise("attempt to modify a type") end
 meta.__tostring = function(self) return source(self[TYPE]) end
 
 -- A reference shows as what it names: one declaration has one type value, wherever it is reached from.
@@ -37,7 +37,7 @@ S.type_of = type_of
 
 local function self_of(v, name)
   local t = type_of(v)
-  if not t then S.bad_argument(1, name, "type", v, 3) end
+  if not t then S.bad_argument(1, name, "type", v) end
   return t
 end
 
@@ -50,18 +50,14 @@ local function refused(t, v)
   return S.make_error("Invalid", why.message, nil, next(details) and details or nil)
 end
 
-function methods.is(self, ...)
-  local t = type_of(self)
-  if not t then S.bad_argument(1, "is", "type", self) end
-  local v = (...)
-  if accepts(t, v) then return v, nil end
-  return nil, refused(t, v)
-end
-
--- At the guest's line; after a tail call that line is lost, and the nearest one that is left stands for it.
-local function raise(message)
-  local frame = S.guest_frames(1)[1]
-  error(frame and frame.source .. ":" .. frame.line .. ": " .. message or message, 0)
+-- `is` of one type: it belongs to its type and serves `T:is(v)` as well as `T.is(v)`.
+local function checker(t, h)
+  return function(first, second)
+    local v = first
+    if rawequal(first, h) then v = second end
+    if accepts(t, v) then return v, nil end
+    return nil, refused(t, v)
+  end
 end
 
 local function instantiated(t, name, arguments)
@@ -168,7 +164,16 @@ end
 meta.__index = function(self, key)
   local method = methods[key]
   if method then return method end
-  local t = shape(self[TYPE])
+  local own = self[TYPE]
+  if key == "is" then
+    local is = own.is
+    if not is then
+      is = checker(own, self)
+      own.is = is
+    end
+    return is
+  end
+  local t = shape(own)
   local field = t.kind == "record" and t.by_name[key]
   return field and value_of(field.type) or nil
 end
@@ -260,7 +265,7 @@ end
 
 local function both(a, b, compare)
   local left, right = type_of(a), type_of(b)
-  if not left or not right then error("attempt to compare a type with " .. S.base.type(left and b or a), 3) end
+  if not left or not right then raise("attempt to compare a type with " .. S.base.type(left and b or a)) end
   return compare(left, right)
 end
 meta.__eq = function(a, b)
@@ -278,4 +283,4 @@ end
 for _, name in next, { "boolean", "number", "integer", "any", "unknown", "never" } do
   S.base[name] = value_of(primitives[name])
 end
-S.add_string_type(methods, function(...) return call(...) end, meta)
+S.add_string_type(methods, checker(primitives.string, S.base.string), function(...) return call(...) end, meta)

@@ -282,8 +282,8 @@ local function check_map(t, v, depth)
     S.charge(100)
     if mtype(k) == "integer" and k >= 1 and k <= length then
       if sequence and not check(value, x, depth) then return false end
-    elseif text_keys then
-      if type(k) == "string" and not check(value, x, depth) then return false end
+    elseif text_keys and type(k) == "string" then
+      if not check(value, x, depth) then return false end
     elseif not check(t.key, k, depth) or not check(value, x, depth) then
       return false
     end

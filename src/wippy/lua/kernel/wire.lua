@@ -3,7 +3,7 @@
 --   ext 2: an error object; ext 3: a handle of the host (class, id).
 -- Text that is valid UTF-8 travels as `str`, everything else as `bin`. Integer and float stay what they are.
 local S = ...
-local ERROR, HANDLE, CLASS = S.ERROR, S.HANDLE, S.CLASS
+local ERROR, HANDLE, CLASS, GAP = S.ERROR, S.HANDLE, S.CLASS, S.GAP
 local type, next, rawget, rawlen, error, getmetatable = type, next, rawget, rawlen, error, debug.getmetatable
 local pack, unpack, byte, sub, char = string.pack, string.unpack, string.byte, string.sub, string.char
 local concat, utf8len, mtype = table.concat, utf8.len, math.type
@@ -186,7 +186,14 @@ local tables        -- tables of the text being read, by ordinal, where sharing 
 local function get_array(text, at, size)
   local t = {}
   if tables then tables[#tables + 1] = t end
-  for i = 1, size do t[i], at = get(text, at) end
+  local gaps = false
+  for i = 1, size do
+    local v
+    v, at = get(text, at)
+    if v == nil then v, gaps = GAP, true end
+    t[i] = v
+  end
+  if gaps then S.open_gaps(t, 1, size) end
   return t, at
 end
 

@@ -9,55 +9,12 @@ from dataclasses import dataclass
 from wippy.lua.lint.diagnostics import Diagnostic, finding
 from wippy.lua.lint.names import IMPORT, LOCAL, LOOP, PARAMETER, Names, resolve_names
 from wippy.lua.modules.declare import Module
+from wippy.lua.modules.libraries import AMBIENT, GLOBAL_NAMES
 from wippy.lua.syntax import ast
 from wippy.lua.syntax.errors import LuaSyntaxError
 from wippy.lua.syntax.parser import parse
 from wippy.lua.syntax.printer import Printer
 
-BASE_GLOBALS = frozenset(
-    [
-        "_G",
-        "_VERSION",
-        "assert",
-        "error",
-        "pcall",
-        "xpcall",
-        "type",
-        "tostring",
-        "tonumber",
-        "next",
-        "pairs",
-        "ipairs",
-        "rawget",
-        "rawset",
-        "rawequal",
-        "getmetatable",
-        "setmetatable",
-        "select",
-        "unpack",
-        "print",
-        "require",
-        "package",
-        "table",
-        "math",
-        "string",
-        "coroutine",
-        "os",
-        "errors",
-        "channel",
-        "payload",
-        "process",
-        "subscribe",
-        "unsubscribe",
-        "boolean",
-        "number",
-        "integer",
-        "any",
-        "unknown",
-        "never",
-    ]
-)
-AMBIENT = frozenset(["process", "channel", "payload", "os", "errors", "string", "table", "math", "coroutine"])
 COMPARISONS = {"==": True, "<=": True, ">=": True, "~=": False, "<": False, ">": False}
 
 
@@ -140,7 +97,7 @@ def _requires(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:
 
 def _globals(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:
     written = {node.id for node, _ in names.global_writes}
-    known = {*BASE_GLOBALS, *entry.modules, *entry.imports, *entry.aliases, *written, *names.types}
+    known = {*GLOBAL_NAMES, *entry.modules, *entry.imports, *entry.aliases, *written, *names.types}
     for node, binding in names.reads:
         if binding is None and node.id not in known:
             visible = {*known, *(b.name for b in names.bindings)}
@@ -150,7 +107,7 @@ def _globals(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:
 
 def _global_writes(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:
     for node, function in names.global_writes:
-        if node.id in BASE_GLOBALS:
+        if node.id in GLOBAL_NAMES:
             continue
         if function:
             message = f"function '{node.id}' declared as global; consider using 'local function'"
@@ -200,22 +157,17 @@ def _module_of(entry: LintEntry, names: Names, node: ast.Expression) -> Module |
         name = node.id
     if name is None or name in entry.imports:
         return None
-    declared = entry.modules.get(name) or (name if name in AMBIENT else None)
+    declared = entry.modules.get(name)
+    if declared is None and name in AMBIENT - entry.aliases:
+        declared = name
     return entry.module(declared) if declared is not None else None
-
-
-def _known_members(module: Module) -> set[str]:
-    """Top-level names; empty when the module's own source adds names that no declaration lists."""
-    if not module.functions and not module.constants:
-        return set()
-    return {name.split(".")[0] for name in (*module.functions, *module.constants)}
 
 
 def _member(entry: LintEntry, names: Names, node: ast.Member) -> Iterator[Diagnostic]:
     module = _module_of(entry, names, node.object)
-    if module is None or module.source is not None:
+    if module is None:
         return
-    known = _known_members(module)
+    known = module.members()
     if known and node.name not in known:
         message = f"module '{module.name}' has no member '{node.name}'"
         column = node.object.column + len(getattr(node.object, "id", "")) + 1
@@ -248,17 +200,31 @@ def _open_ended(arguments: list[ast.Expression]) -> bool:
 
 
 def _unreachable(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:
-    """Statements behind a `return`, `break` or `goto` in one block, up to the next label."""
+    """Statements that no way leads to, up to the next label."""
     for block in names.blocks:
         ended = False
         for statement in block.statements:
             if isinstance(statement, ast.Label):
                 ended = False
-            elif ended and not isinstance(statement, ast.TypeAlias | ast.Interface):
+            elif isinstance(statement, ast.TypeAlias | ast.Interface):
+                continue
+            elif ended:
                 yield finding(entry.id, "E0009", "unreachable code", statement.line, statement.column)
                 break
-            elif isinstance(statement, ast.Return | ast.Break | ast.Goto):
-                ended = True
+            else:
+                ended = _goes_away(statement)
+
+
+def _goes_away(statement: ast.Statement) -> bool:
+    """Whether what follows a statement is never reached: `return`, and `do` and `if` that end with it on every way."""
+    if isinstance(statement, ast.Return | ast.Break | ast.Goto):
+        return True
+    blocks: list[ast.Block] = []
+    if isinstance(statement, ast.Do):
+        blocks = [statement.body]
+    elif isinstance(statement, ast.If) and statement.otherwise is not None:
+        blocks = [*(arm.body for arm in statement.arms), statement.otherwise]
+    return bool(blocks) and all(block.statements and _goes_away(block.statements[-1]) for block in blocks)
 
 
 def _empty(entry: LintEntry, names: Names) -> Iterator[Diagnostic]:

@@ -81,7 +81,7 @@ PROCESS = KernelModule(
         "unlisten(channel: Channel) -> boolean": "Ends a subscription and closes its channel.",
         "with_context(values: table) -> Spawner": "A spawner whose processes see these context values.",
         "with_options(options: table) -> Spawner": "A spawner with options.",
-        "upgrade(id: string?, ...any)": "Goes on with new code under the same PID, names, relations and mail.",
+        "upgrade(id: string?, ...any)": "Goes on with new code under the same PID, names, relations and mail. (yields)",
         "registry.register(name: string, pid: string?, scope: number?) -> boolean": "Gives a process a name.",
         "registry.lookup(name: string) -> string": "The PID that has a name.",
         "registry.unregister(name: string, scope: number?) -> boolean": "Frees a name.",

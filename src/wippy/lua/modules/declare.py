@@ -159,7 +159,10 @@ class Module:
         self.summary = summary
         self.classes = classes
         self.source = source
+        self.prefix = f"{name}."
         self.constants = constants or {}
+        self.values: dict[str, str] = {}
+        """Other values that the module's Lua source makes, and what they are."""
         self.functions: dict[str, Function] = {}
         self.handles: dict[str, HandleClass] = {}
 
@@ -188,6 +191,11 @@ class Module:
             return call
 
         return declare
+
+    def members(self) -> frozenset[str]:
+        """The names a guest finds in the module's table."""
+        public = (name for name, function in self.functions.items() if not function.private)
+        return frozenset(name.partition(".")[0] for name in (*public, *self.constants, *self.values))
 
     def handle(self, name: str) -> HandleClass:
         """Declares a class of handles. The class is named `module.name` in `tostring`."""

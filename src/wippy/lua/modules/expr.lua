@@ -11,7 +11,7 @@ local function invalid(message) return nil, S.failure("Invalid", message) end
 -- What stands for an environment: a table, or nothing.
 local function env_of(env, position, name)
   if env == nil then return false end
-  if type(env) ~= "table" or S.class_of(env) == "handle" then S.bad_argument(position, name, "table", env, 3) end
+  if type(env) ~= "table" or S.class_of(env) == "handle" then S.bad_argument(position, name, "table", env) end
   return env
 end
 

@@ -41,3 +41,10 @@ def _declare(algorithm: str) -> None:
 
 for _name in ALGORITHMS:
     _declare(_name)
+
+hash.in_lua(
+    {
+        "fnv32(data: string) -> number": "The 32-bit FNV-1 hash. Invalid when `data` is no string.",
+        "fnv64(data: string) -> number": "The 64-bit FNV-1 hash, low bits lost. Invalid when `data` is no string.",
+    }
+)

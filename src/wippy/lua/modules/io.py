@@ -224,6 +224,14 @@ def module(node: Terminals) -> Module:
         source=Path(__file__).with_suffix(".lua"),
     )
 
+    io.in_lua(
+        {
+            "write(...any) -> boolean": "Writes values as they print, one after the other.",
+            "print(...any) -> boolean": "Writes values as they print, separated by tabs, and a line end.",
+            "eprint(...any) -> boolean": "The same to standard error.",
+        }
+    )
+
     def terminal(caller: Caller) -> Terminal:
         found = node.terminals.get(caller.pid_key)
         if found is None:

@@ -11,7 +11,7 @@ local mtype, floor, huge = math.type, math.floor, math.huge
 local find, sub, gsub, byte, format, rep, match = string.find, string.sub, string.gsub, string.byte, string.format, string.rep, string.match
 local concat, utf8len, utf8char = table.concat, utf8.len, utf8.char
 local failure, charge = S.failure, S.charge
-local CLASS, ERROR = S.CLASS, S.ERROR
+local CLASS, ERROR, GAP = S.CLASS, S.ERROR, S.GAP
 local DEPTH = 128
 
 local EMPTY_OBJECT = S.JSON_OBJECT
@@ -286,12 +286,15 @@ local read
 
 local function read_array(s, at, depth)
   if depth > DEPTH then malformed(at, "nested too deep (limit " .. DEPTH .. ")") end
-  local t, n = {}, 0
+  local t, n, gaps = {}, 0, false
   at = find(s, "[^ \n\r\t]", at) or malformed(at, "array is not closed")
   if byte(s, at) == 93 then return t, at + 1 end
   while true do
     n = n + 1
-    t[n], at = read(s, at, depth)
+    local v
+    v, at = read(s, at, depth)
+    if v == nil then v, gaps = GAP, true end
+    t[n] = v
     local c = byte(s, at)
     if c ~= 44 and c ~= 93 then
       at = find(s, "[^ \n\r\t]", at) or malformed(at, "array is not closed")
@@ -299,6 +302,7 @@ local function read_array(s, at, depth)
     end
     if c == 93 then
       charge(n * 60)
+      if gaps then S.open_gaps(t, 1, n) end
       return t, at + 1
     end
     if c ~= 44 then malformed(at, "',' or ']' expected") end
@@ -409,8 +413,9 @@ function module.validate(schema, data)
   if not body then return refused(S.error_state(met).message) end
   local ok, err = verdict(text, from_table, body)
   -- An empty Lua table is a list as well as a map.
-  if not ok and met == true then return verdict(text, from_table, (written(data, "{}"))) end
-  return ok, err
+  if not ok and met == true then ok, err = verdict(text, from_table, (written(data, "{}"))) end
+  if ok then return true end
+  return false, err
 end
 
 function module.validate_string(schema, data)

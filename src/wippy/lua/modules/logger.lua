@@ -11,7 +11,7 @@ local class = S.handle_class("logger.Logger", methods)
 
 local function state_of(v, name)
   local state = type(v) == "table" and rawget(v, LOGGER) or nil
-  if not state then S.bad_argument(1, name, "logger", v, 3) end
+  if not state then S.bad_argument(1, name, "logger", v) end
   return state
 end
 
@@ -65,7 +65,7 @@ end
 
 local function check_fields(fields, name)
   if fields ~= nil and (type(fields) ~= "table" or S.class_of(fields) == "handle") then
-    S.bad_argument(2, name, "table", fields, 3)
+    S.bad_argument(2, name, "table", fields)
   end
 end
 

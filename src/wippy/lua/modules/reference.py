@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from wippy.lua.modules.catalog import Catalog, load
-from wippy.lua.modules.core import KERNEL_MODULES
 from wippy.lua.modules.declare import Function, Module, Permission
+from wippy.lua.modules.libraries import BUILT_IN, GLOBALS
 
 TABLES = ("wippy.lua.modules.catalog:MODULES", "wippy.services.catalog:MODULES")
 """Where modules are listed. Named, not imported: services stand above this layer."""
@@ -43,7 +43,7 @@ def modules() -> list[Module]:
     tables: list[Mapping[str, str]] = [load(path) for path in TABLES]
     catalog = Catalog(_NoNode(), *tables)
     found = [catalog.find(name) for table in tables for name in table]
-    return sorted([*KERNEL_MODULES.values(), *(m for m in found if m is not None)], key=lambda m: m.name)
+    return sorted([GLOBALS, *BUILT_IN.values(), *(m for m in found if m is not None)], key=lambda m: m.name)
 
 
 def pages(declared: Iterable[Module]) -> dict[str, str]:
@@ -64,7 +64,7 @@ def permission_page(declared: Iterable[Module]) -> str:
         for name, function in module.public():
             for permission in function.permissions:
                 row = (permission.action, _resource(permission), _attributes(permission), _outcome(permission))
-                rows.setdefault(row, []).append(f"[`{module.name}.{name}`](modules/{module.name}.md)")
+                rows.setdefault(row, []).append(f"[`{module.prefix}{name}`](modules/{module.name}.md)")
     listed = [
         f"| `{action}` | {resource} | {attributes} | {', '.join(functions)} | {outcome} |"
         for (action, resource, attributes, outcome), functions in sorted(rows.items())
@@ -109,12 +109,15 @@ def _lines(module: Module) -> Iterator[str]:
     functions = [f for f in module.functions.values() if not f.private]
     if functions:
         yield from ("", "## Functions")
-        yield from _functions(functions, f"{module.name}.")
+        yield from _functions(functions, module.prefix)
     for name, handle in module.handles.items():
         if handle.methods:
             yield from ("", f"## {name}")
             yield from _functions(handle.methods.values(), ":")
-    constants = list(_constants(module.constants, module.name))
+    constants = [
+        *_constants(module.constants, module.prefix),
+        *(f"| `{module.prefix}{name}` | {_cell(summary)} |" for name, summary in module.values.items()),
+    ]
     if constants:
         yield from ("", "## Constants", "", "| name | value |", "|---|---|", *constants)
 
@@ -152,12 +155,12 @@ def _outcome(permission: Permission) -> str:
     return f"a denial {'raises' if permission.raises else 'returns'} {permission.kind}"
 
 
-def _constants(values: Mapping[str, Any], path: str) -> Iterator[str]:
+def _constants(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _constants(value, f"{path}.{name}")
+            yield from _constants(value, f"{prefix}{name}.")
         else:
-            yield f"| `{path}.{name}` | `{value!r}` |"
+            yield f"| `{prefix}{name}` | `{value!r}` |"
 
 
 def _cell(text: str) -> str:

@@ -13,7 +13,7 @@ local function invalid(message) return nil, failure("Invalid", message) end
 local function is_table(v) return type(v) == "table" and S.class_of(v) ~= "handle" end
 
 local function self_of(v, key, name, want)
-  return type(v) == "table" and rawget(v, key) or bad_argument(1, name, want, v, 4)
+  return type(v) == "table" and rawget(v, key) or bad_argument(1, name, want, v)
 end
 
 -- Versions ----------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ local function invalid(message) return nil, S.failure("Invalid", message) end
 local function class_of(name, methods)
   local class = S.handle_class("text." .. name, methods)
   local function state_of(v, method)
-    if debug.getmetatable(v) ~= class then S.bad_argument(1, method, "text." .. name, v, 3) end
+    if debug.getmetatable(v) ~= class then S.bad_argument(1, method, "text." .. name, v) end
     return v[STATE]
   end
   return state_of, function(state) return setmetatable({ [STATE] = state }, class) end
@@ -17,7 +17,7 @@ end
 
 local function text_of(v, position, name)
   if type(v) == "number" then return S.number_text(v) end
-  if type(v) ~= "string" then S.bad_argument(position, name, "string", v, 3) end
+  if type(v) ~= "string" then S.bad_argument(position, name, "string", v) end
   return v
 end
 
@@ -129,7 +129,7 @@ end
 
 -- Steps over {operation, text} of a result, or of what a guest made alike.
 local function each(diffs, name)
-  if type(diffs) ~= "table" or S.class_of(diffs) == "handle" then S.bad_argument(2, name, "table", diffs, 3) end
+  if type(diffs) ~= "table" or S.class_of(diffs) == "handle" then S.bad_argument(2, name, "table", diffs) end
   local list, i = S.content(diffs), 0
   return function()
     i = i + 1

@@ -20,12 +20,12 @@ local TIME, NS, ZONE, DURATION, LOCATION, TIMER = {}, {}, {}, {}, {}, {}
 local SECOND, DAY = 1000000000, 86400
 
 local function checked_int(v, position, name)
-  if type(v) ~= "number" then bad_argument(position, name, "number", v, 4) end
-  return int(v) or bad_argument(position, name, "finite number", v, 4)
+  if type(v) ~= "number" then bad_argument(position, name, "number", v) end
+  return int(v) or bad_argument(position, name, "finite number", v)
 end
 
 local function checked_text(v, position, name)
-  if type(v) ~= "string" then bad_argument(position, name, "string", v, 4) end
+  if type(v) ~= "string" then bad_argument(position, name, "string", v) end
   return v
 end
 
@@ -68,7 +68,7 @@ end
 S.duration = nanoseconds
 
 local function checked_duration(v, position, name)
-  return nanoseconds(v) or bad_argument(position, name, "duration", v, 4)
+  return nanoseconds(v) or bad_argument(position, name, "duration", v)
 end
 
 -- Integer division towards zero.
@@ -173,15 +173,15 @@ end
 local function seconds_of(v) return type(v) == "table" and rawget(v, TIME) or nil end
 
 local function self_of(self, name)
-  return seconds_of(self) or bad_argument(1, name, "time", self, 3)
+  return seconds_of(self) or bad_argument(1, name, "time", self)
 end
 local function other_of(v, name)
-  return seconds_of(v) or bad_argument(1, name, "time", v, 3)
+  return seconds_of(v) or bad_argument(1, name, "time", v)
 end
 
 local function location_of(v, position, name, default)
   if v == nil and default then return default end
-  return zone_of(v) or bad_argument(position, name, "location", v, 3)
+  return zone_of(v) or bad_argument(position, name, "location", v)
 end
 
 -- What calendar and clock show: year, month, day, seconds of the day, days since 1970, offset, zone name.
@@ -375,7 +375,7 @@ local function excess(self, unit)
 end
 
 local function unit_of(v, name)
-  return duration_of(v) or bad_argument(1, name, "duration", v, 3)
+  return duration_of(v) or bad_argument(1, name, "duration", v)
 end
 local function plus(self, ns)
   return new_time(rawget(self, TIME) + ns // SECOND, rawget(self, NS) + ns % SECOND, rawget(self, ZONE))
@@ -421,7 +421,7 @@ function module.after(d)
 end
 
 local function timer_of(v, name)
-  return type(v) == "table" and rawget(v, TIMER) or bad_argument(1, name, "timer", v, 3)
+  return type(v) == "table" and rawget(v, TIMER) or bad_argument(1, name, "timer", v)
 end
 
 local function handle_methods(into)

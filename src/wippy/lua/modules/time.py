@@ -7,7 +7,7 @@ time_layout.lua (Go reference layouts). The host gives what Lua has not: the rul
 from __future__ import annotations
 
 import time as clock
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -59,6 +59,7 @@ time = Module(
     source=HERE / "time.lua",
     constants=CONSTANTS,
 )
+time.values = {"utc": "The Location UTC.", "localtz": "The Location of the node."}
 
 
 class Span(NamedTuple):
@@ -100,7 +101,7 @@ def span(zone: str, at: int) -> Span:
     return Span(*here, start, end)
 
 
-def _border(rules: object, at: int, here: tuple[int, str], direction: int) -> int:
+def _border(rules: tzinfo | None, at: int, here: tuple[int, str], direction: int) -> int:
     """The first second of the span (direction -1), or the first after it (direction 1), no more than a year away."""
     inside = at
     for _ in range(STEPS):
@@ -113,7 +114,7 @@ def _border(rules: object, at: int, here: tuple[int, str], direction: int) -> in
     return inside + 1 if direction > 0 else inside
 
 
-def _bisected(rules: object, inside: int, outside: int, here: tuple[int, str]) -> int:
+def _bisected(rules: tzinfo | None, inside: int, outside: int, here: tuple[int, str]) -> int:
     while abs(outside - inside) > 1:
         middle = (inside + outside) // 2
         if _reading(rules, middle) == here:
@@ -123,14 +124,14 @@ def _bisected(rules: object, inside: int, outside: int, here: tuple[int, str]) -
     return max(inside, outside)
 
 
-def _reading(rules: object, at: int) -> tuple[int, str]:
+def _reading(rules: tzinfo | None, at: int) -> tuple[int, str]:
     """Offset and abbreviation at a Unix second."""
     if rules is None:
         local = clock.localtime(at)
         return local.tm_gmtoff, local.tm_zone
     moment = datetime.fromtimestamp(at, UTC)
     try:
-        there = moment.astimezone(rules)  # type: ignore[arg-type]
+        there = moment.astimezone(rules)
     except OverflowError:  # the border of year 1 or 9999
         return 0, "UTC"
     offset = there.utcoffset()
@@ -138,7 +139,7 @@ def _reading(rules: object, at: int) -> tuple[int, str]:
 
 
 @lru_cache(maxsize=256)
-def _rules(name: str) -> object:
+def _rules(name: str) -> tzinfo | None:
     """The tzinfo of a zone; None for the zone of this computer. Raises Error(NotFound)."""
     if name == "Local":
         return None

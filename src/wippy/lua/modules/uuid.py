@@ -69,6 +69,23 @@ def v7() -> bytes:
     return _text(milliseconds.to_bytes(6, "big") + fraction.to_bytes(2, "big") + os.urandom(8), 7)
 
 
+uuid.in_lua(
+    {
+        "v3(space: string, name: string) -> string": "The identifier of a name in a space, by MD5: always the same.",
+        "v5(space: string, name: string) -> string": "The identifier of a name in a space, by SHA-1: always the same.",
+        "validate(value: any) -> boolean": "Whether a value is an identifier, in any of its four forms.",
+        "version(id: string) -> integer": "Its version. Invalid when it is no identifier.",
+        "variant(id: string) -> string": "RFC4122, Reserved, Microsoft or Future. Invalid when it is no identifier.",
+        "parse(id: string) -> {version: integer, variant: string, timestamp: integer?, node: string?}": (
+            "Its parts: Unix seconds of versions 1 and 7, six bytes of node of version 1."
+        ),
+        "format(id: string, kind: string?) -> string": (
+            "It as `standard` (default), `simple` or `urn`. Invalid for other kinds and what is no identifier."
+        ),
+    }
+)
+
+
 @uuid.function("named(version: integer, space: bytes, name: bytes) -> string", private=True)
 def named(version: int, space: bytes, name: bytes) -> bytes:
     """The name-based identifier of `name` in the 16 bytes `space`: version 3 (MD5) or 5 (SHA-1)."""

@@ -9,14 +9,11 @@
 from __future__ import annotations
 
 from . import ast
-from .expression_emitter import PREFIX, ExpressionEmitter, concat_groups
+from .expression_emitter import OPERATORS, PREFIX, ExpressionEmitter, concat_groups
 from .scopes import Variable
 
 JOIN = f"{PREFIX}j"
 """Function: the operand of `..` as the dialect prints it."""
-
-OPERATORS = f"{PREFIX}o"
-"""Table of the other operators, as functions."""
 
 _FUNCTIONS = {"//": "div", "%": "mod", "&": "band", "|": "bor", "~": "bxor", "<<": "shl", ">>": "shr"}
 _TEXT_METHODS = frozenset(["sub", "upper", "lower", "rep", "format", "reverse", "gsub"])

@@ -8,14 +8,22 @@ construct becomes, override its method.
 from __future__ import annotations
 
 from . import ast
-from .arithmetic_emitter import JOIN, OPERATORS, ArithmeticEmitter, is_plain_counter
-from .expression_emitter import CLOSED_FIELDS, LOCALS_TO_SPARE, PREFIX, TYPES, KeySafety, guarded
+from .arithmetic_emitter import JOIN, ArithmeticEmitter, is_plain_counter
+from .expression_emitter import (
+    CLOSED_FIELDS,
+    LOCALS_TO_SPARE,
+    OPERATORS,
+    PREFIX,
+    TYPES,
+    KeySafety,
+    gives_several,
+    guarded,
+)
 from .scopes import Loop, Mark
 from .ticks import COUNTER, LEAN_TICK, SLOW, TICK, count_in_register, fits_blocks, run_in_blocks
 
 _KEY_GUARD = 'local function __wpy_k(k) if k=="__mode" then return "__mode\\0" end return k end '
 _FIRST_THREE = "local function __wpy_3(a,b,c) return a,b,c end "
-_MULTIPLE = (ast.Call, ast.MethodCall, ast.Vararg)
 _NUMERIC_STATE, _GENERIC_STATE = 2, 3
 """Locals that Lua itself adds for a loop."""
 
@@ -301,11 +309,4 @@ class Emitter(ArithmeticEmitter):
 
 def may_close(values: list[ast.Expression]) -> bool:
     """Whether the values of a generic `for` may include a fourth, which Lua would close after the loop."""
-    return len(values) > 3 or isinstance(unwrapped(values[-1]), _MULTIPLE)
-
-
-def unwrapped(node: ast.Expression) -> ast.Expression:
-    """The expression under casts, which do not change the number of values."""
-    while isinstance(node, ast.Cast | ast.NonNil):
-        node = node.expression
-    return node
+    return len(values) > 3 or gives_several(values[-1])

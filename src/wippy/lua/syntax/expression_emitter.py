@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from . import ast
 from .cursor import syntax_error
-from .declarations import type_declarations
+from .declarations import PRIMITIVES, type_declarations
 from .edits import Edits
 from .expression_parser import CONCAT_GROUP
 from .scopes import Scopes, Variable
@@ -20,7 +20,8 @@ PREFIX = "__wpy_"
 TYPES = f"{PREFIX}y"
 """The table a chunk's own types are read from."""
 
-PRIMITIVES = frozenset(["nil", "boolean", "number", "integer", "string", "any", "unknown", "never"])
+OPERATORS = f"{PREFIX}o"
+"""Table of the functions that stand for constructs whose dialect meaning is not Lua's."""
 
 LOCALS_TO_SPARE = 170
 """With more active locals than this in a function, injected code must not declare any."""
@@ -30,6 +31,8 @@ CLOSED_FIELDS = {b"__mode": '"__mode\\0"', b"__gc": '"__gc\\0"'}
 
 _BOOLEAN_OPERATORS = frozenset(["==", "~=", "<", "<=", ">", ">="])
 _LOGICAL_OPERATORS = frozenset(["and", "or"])
+_MULTIPLE = (ast.Call, ast.MethodCall, ast.Vararg)
+_MAYBE_NIL = (ast.Nil, ast.Name, ast.Member, ast.Index, *_MULTIPLE)
 _ARITHMETIC = frozenset(["+", "-", "*", "/", "//", "%", "^"])
 
 
@@ -170,12 +173,26 @@ class ExpressionEmitter:
         return inner
 
     def emit_table(self, node: ast.Table) -> None:
+        listed = self.ends_in_list(node)
+        if listed:
+            self.edits.before(node.first, f"({OPERATORS}.list")
         for field in node.fields:
             if field.__class__ is ast.NamedField:
                 self.close_field(field.name.encode(), field.first, "[{}]")
             elif field.__class__ is ast.KeyedField:
                 self.emit_stored_key(field.key)
             self.visit(field.value)
+        if listed:
+            self.edits.after(node.last, ")")
+        elif (places := places_to_pad(node)) > 0:
+            self.edits.after(node.fields[-1].last, ",nil" * places)
+
+    def ends_in_list(self, node: ast.Table) -> bool:
+        """Whether a run of the constructor tells how many values it has, and `list` must look for gaps among them."""
+        if not node.fields or self.chunk.deep or any(map(may_be_index, node.fields)):
+            return False
+        last = node.fields[-1]
+        return last.__class__ is ast.Field and gives_several(last.value)
 
     def emit_function(self, node: ast.Function, has_self: bool = False) -> None:
         edits, scopes = self.edits, self.scopes
@@ -261,6 +278,42 @@ class ExpressionEmitter:
 def guarded(name: str) -> str:
     """The guard for a local variable: 5 ns, where calling `__wpy_k` costs 12."""
     return f'{name}=="__mode" and "__mode\\0" or {name}'
+
+
+def gives_several(node: ast.Expression) -> bool:
+    """Whether at the end of a list this stands for any number of values; a cast does not change that."""
+    while isinstance(node, ast.Cast | ast.NonNil):
+        node = node.expression
+    return isinstance(node, _MULTIPLE)
+
+
+def places_to_pad(node: ast.Table) -> int:
+    """How many nils follow the values of a constructor, so that `#` finds the last of them behind a gap.
+
+    Lua 5.5 begins its search for a border in the middle of a new array: with as many places again the middle is the
+    last value (docs/decisions/007-gaps.md). Nothing is added where no value but the last can be nil.
+    """
+    values = [field.value for field in node.fields if field.__class__ is ast.Field]
+    return len(values) if any(may_be_nil(value) for value in values[:-1]) else 0
+
+
+def may_be_index(field: ast.Field) -> bool:
+    """Whether a field of a constructor may have a number of its own choice as its key."""
+    return isinstance(field, ast.KeyedField) and not isinstance(field.key, ast.String)
+
+
+def may_be_nil(node: ast.Expression) -> bool:
+    while True:
+        if isinstance(node, ast.Paren | ast.Cast | ast.NonNil):
+            node = node.expression
+        elif isinstance(node, ast.Binary) and node.operator == "or":
+            node = node.right
+        elif isinstance(node, ast.Binary) and node.operator == "and":
+            if may_be_nil(node.right):
+                return True
+            node = node.left
+        else:
+            return isinstance(node, _MAYBE_NIL)
 
 
 def is_never_string(key: ast.Expression) -> bool:

@@ -14,7 +14,7 @@ local CONTEXT, SECURITY, NETWORK = S.permission("contract.context"), S.permissio
 local definitions, bindings, defaults = S.entry_cache(), S.entry_cache(), S.entry_cache()
 
 local function text(v, position, name)
-  if type(v) ~= "string" then bad_argument(position, name, "string", v, 4) end
+  if type(v) ~= "string" then bad_argument(position, name, "string", v) end
   return v
 end
 
@@ -32,7 +32,7 @@ end
 -- Instances ---------------------------------------------------------------------------------------------------------------
 
 local function instance_of(v, name)
-  return type(v) == "table" and rawget(v, INSTANCE) or bad_argument(1, name, "contract.Instance", v, 4)
+  return type(v) == "table" and rawget(v, INSTANCE) or bad_argument(1, name, "contract.Instance", v)
 end
 
 local function missing_keys(required, values)
@@ -172,7 +172,7 @@ local class = S.handle_class("contract.Contract", methods)
 
 local function new_contract(state) return setmetatable({ [CONTRACT] = state }, class) end
 local function contract_of(v, name)
-  return type(v) == "table" and rawget(v, CONTRACT) or bad_argument(1, name, "contract.Contract", v, 4)
+  return type(v) == "table" and rawget(v, CONTRACT) or bad_argument(1, name, "contract.Contract", v)
 end
 local function changed(c, field, v)
   local state = { definition = c.definition, id = c.id, values = c.values, options = c.options, actor = c.actor, scope = c.scope }

@@ -1,7 +1,7 @@
 -- The guest side of module `http` (spec 05 §4). A response is collected here and leaves the shard once, with the end of the
 -- call; only a flush goes to the host before that.
 local S, module, host = ...
-local type, next, rawget, setmetatable, error = type, next, rawget, setmetatable, error
+local type, next, rawget, setmetatable, raise = type, next, rawget, setmetatable, S.raise
 local concat, lower, find, sub, pack = table.concat, string.lower, string.find, string.sub, string.pack
 local getmetatable = debug.getmetatable
 local failure, bad_argument = S.failure, S.bad_argument
@@ -44,7 +44,7 @@ function module.request(options)
 end
 
 local function request_of(v, name)
-  if getmetatable(v) ~= request_class then bad_argument(1, name, "http.Request", v, 3) end
+  if getmetatable(v) ~= request_class then bad_argument(1, name, "http.Request", v) end
   return v[REQUEST]
 end
 request_class.__tostring = function(self)
@@ -53,7 +53,7 @@ request_class.__tostring = function(self)
 end
 
 local function name_of(v, method)
-  if type(v) ~= "string" then bad_argument(1, method, "string", v, 3) end
+  if type(v) ~= "string" then bad_argument(1, method, "string", v) end
   return v
 end
 
@@ -170,7 +170,7 @@ function module.response()
 end
 
 local function response_of(v, name)
-  if getmetatable(v) ~= response_class then bad_argument(1, name, "http.Response", v, 3) end
+  if getmetatable(v) ~= response_class then bad_argument(1, name, "http.Response", v) end
   return v[RESPONSE]
 end
 
@@ -232,7 +232,7 @@ end
 function response_methods:set_transfer(mode)
   local r = response_of(self, "set_transfer")
   if mode ~= "chunked" and mode ~= "sse" then
-    error('bad argument #1 to set_transfer ("chunked" or "sse" expected)', 2)
+    raise('bad argument #1 to set_transfer ("chunked" or "sse" expected)')
   end
   if r.sent then return invalid(SENT) end
   put_header(r, "cache-control", "no-cache")
@@ -280,9 +280,9 @@ function response_methods:write_event(event)
   local r = response_of(self, "write_event")
   if type(event) ~= "table" or S.class_of(event) == "handle" then bad_argument(1, "write_event", "table", event) end
   local name, data = S.raw_index(event, "name"), S.raw_index(event, "data")
-  if type(name) ~= "string" or name == "" then error("bad argument #1 to write_event (name is required)", 2) end
-  if data == nil then error("bad argument #1 to write_event (data is required)", 2) end
-  if not safe(name) then error("bad argument #1 to write_event (name must be one line)", 2) end
+  if type(name) ~= "string" or name == "" then raise("bad argument #1 to write_event (name is required)") end
+  if data == nil then raise("bad argument #1 to write_event (data is required)") end
+  if not safe(name) then raise("bad argument #1 to write_event (name must be one line)") end
   if not has_header(r, "content-type") or not r.sent then
     if r.sent then return invalid("cannot switch to events: " .. SENT) end
     put_header(r, "content-type", "text/event-stream")

@@ -26,6 +26,7 @@ def module(node: Node) -> Module:
         source=Path(__file__).with_name("module.lua"),
     )
     http.in_lua(_IN_LUA, _HANDLES_IN_LUA)
+    http.values |= _VALUES
     exchanges = exchanges_of(node)
 
     def exchange(caller: Caller) -> Exchange:
@@ -111,4 +112,11 @@ _HANDLES_IN_LUA = {
         "write_event(event: table)": "Sends an event of a stream. (yields)",
         "flush()": "Sends what was written. (yields)",
     },
+}
+_VALUES = {
+    "METHOD": "Methods: `http.METHOD.GET` and so on.",
+    "STATUS": "Status codes by name: `http.STATUS.NOT_FOUND` is 404.",
+    "CONTENT": "Types of bodies: JSON, FORM, MULTIPART, TEXT, STREAM.",
+    "TRANSFER": "Ways to send a body: CHUNKED, SSE.",
+    "ERROR": "Names of failures: PARSE_FAILED, INVALID_STATE, WRITE_FAILED, STREAM_ERROR.",
 }

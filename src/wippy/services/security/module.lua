@@ -13,14 +13,14 @@ local function is_table(v) return type(v) == "table" and S.class_of(v) ~= "handl
 
 local function text(v, position, name)
   if type(v) == "number" then return S.number_text(v) end
-  if type(v) ~= "string" then bad_argument(position, name, "string", v, 4) end
+  if type(v) ~= "string" then bad_argument(position, name, "string", v) end
   return v
 end
 
 -- Tables of guests as `meta`: text keys only, data only.
 local function meta_of(v, position, name)
   if v == nil then return nil end
-  if not is_table(v) then bad_argument(position, name, "table", v, 4) end
+  if not is_table(v) then bad_argument(position, name, "table", v) end
   local kept = {}
   for key, item in S.raw_pairs(v) do
     if type(key) == "string" then kept[key] = copy(item) end
@@ -35,7 +35,7 @@ local actor_class = S.handle_class("security.Actor", actors)
 
 local function new_actor(state) return setmetatable({ [ACTOR] = state }, actor_class) end
 local function actor_of(v, position, name)
-  return type(v) == "table" and rawget(v, ACTOR) or bad_argument(position, name, "Actor", v, 4)
+  return type(v) == "table" and rawget(v, ACTOR) or bad_argument(position, name, "Actor", v)
 end
 
 function actors:id() return actor_of(self, 1, "id").id end
@@ -55,7 +55,7 @@ local policy_class = S.handle_class("security.Policy", policies)
 
 local function new_policy(id, number) return setmetatable({ [POLICY] = { id = id, number = number } }, policy_class) end
 local function policy_of(v, position, name)
-  return type(v) == "table" and rawget(v, POLICY) or bad_argument(position, name, "Policy", v, 4)
+  return type(v) == "table" and rawget(v, POLICY) or bad_argument(position, name, "Policy", v)
 end
 
 local function judged(numbers, name, actor, action, resource, meta)
@@ -87,7 +87,7 @@ local function new_scope(ids)
   return setmetatable({ [SCOPE] = { ids = ids, numbers = numbers } }, scope_class)
 end
 local function scope_of(v, name)
-  return type(v) == "table" and rawget(v, SCOPE) or bad_argument(1, name, "Scope", v, 4)
+  return type(v) == "table" and rawget(v, SCOPE) or bad_argument(1, name, "Scope", v)
 end
 
 -- The policy that a text, a policy or {ns, name} names.

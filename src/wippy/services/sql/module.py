@@ -99,7 +99,8 @@ def module(node: Node) -> Module:
         constants=CONSTANTS,
     )
     opened = Open(sql.handle("Session"))
-    sql.in_lua({}, _HANDLES_IN_LUA)
+    sql.in_lua(_IN_LUA, _HANDLES_IN_LUA)
+    sql.values["NULL"] = "The value NULL, as a parameter."
 
     def database(entry_id: str) -> Database:
         found = node.resources.get(entry_id)
@@ -182,6 +183,13 @@ def _bound(values: tuple[Any, ...], blobs: list[int] | None) -> Sequence[Any]:
 _RUNS = {
     "query(sql: string, parameters: table?) -> {table}": "Rows as tables by column. (yields)",
     "execute(sql: string, parameters: table?) -> {last_insert_id: integer, rows_affected: integer}": "Runs. (yields)",
+}
+_IN_LUA = {
+    "as.int(value: any) -> integer": "A number as an integer.",
+    "as.float(value: any) -> number": "A number as a float.",
+    "as.text(value: any) -> string": "A text, or a number's.",
+    "as.binary(value: any) -> any": "A text as bytes.",
+    "as.null() -> any": "NULL.",
 }
 _HANDLES_IN_LUA = {
     "DB": {

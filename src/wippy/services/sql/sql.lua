@@ -90,7 +90,7 @@ local function execute(of, text, params)
 end
 
 local function checked_text(v, name)
-  if type(v) ~= "string" then bad_argument(1, name, "string", v, 4) end
+  if type(v) ~= "string" then bad_argument(1, name, "string", v) end
   return v
 end
 
@@ -101,7 +101,7 @@ local statements = {}
 local statement_class = S.handle_class("sql.Statement", statements)
 
 local function statement_of(v, name)
-  return type(v) == "table" and rawget(v, STATEMENT) or bad_argument(1, name, "sql.Statement", v, 3)
+  return type(v) == "table" and rawget(v, STATEMENT) or bad_argument(1, name, "sql.Statement", v)
 end
 
 local function prepare(of, text)
@@ -134,7 +134,7 @@ local transactions = {}
 local transaction_class = S.handle_class("sql.Transaction", transactions)
 
 local function transaction_of(v, name)
-  return type(v) == "table" and rawget(v, TRANSACTION) or bad_argument(1, name, "sql.Transaction", v, 3)
+  return type(v) == "table" and rawget(v, TRANSACTION) or bad_argument(1, name, "sql.Transaction", v)
 end
 
 -- Declares a method of active transactions.
@@ -180,7 +180,7 @@ local databases = {}
 local database_class = S.handle_class("sql.DB", databases)
 
 local function database_of(v, name)
-  return type(v) == "table" and rawget(v, DB) or bad_argument(1, name, "sql.DB", v, 3)
+  return type(v) == "table" and rawget(v, DB) or bad_argument(1, name, "sql.DB", v)
 end
 
 function module.get(id)

@@ -8,7 +8,7 @@ local class = S.handle_class("store.Store", methods)
 class.__tostring = function(self) return rawget(self, STORE).released and "store.Store{released}" or "store.Store{}" end
 
 local function store_of(v, name)
-  return type(v) == "table" and rawget(v, STORE) or S.bad_argument(1, name, "store.Store", v, 3)
+  return type(v) == "table" and rawget(v, STORE) or S.bad_argument(1, name, "store.Store", v)
 end
 
 local function released() return nil, S.failure("Invalid", "store is released") end
