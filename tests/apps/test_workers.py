@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import pytest
 
 from apps.guest import App
-from wippy import Runtime
+from wippy.lua.shard import Shard
 
 ECHO = """
     local inbox = process.inbox()
@@ -135,36 +136,33 @@ def test_a_failure_to_start_is_told_across_threads() -> None:
     )
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core runs one thing at a time")
-def test_two_computations_run_at_the_same_time() -> None:
-    """Two CPU-bound processes on two shards take at most 0.6 of the time they take on one, in the best of some tries.
+def test_two_computations_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns of two threads overlap: guest code does not hold the interpreter's lock. How much faster that is on free
+    cores the benchmark `workers` tells."""
+    turns: dict[int, list[tuple[float, float]]] = {}
+    call = Shard.call
 
-    Where other programs keep the cores busy that cannot be seen: there two threads get more of the machine than one.
-    """
-    body = """
+    def timed(self: Shard, name: str, *args: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return call(self, name, *args)
+        finally:
+            if name == "turn":
+                turns.setdefault(self.index, []).append((began, time.perf_counter()))
+
+    monkeypatch.setattr(Shard, "call", timed)
+    found = App(workers=2)
+    found.process("counts", "local x = 0 for i = 1, 20000000 do x = x + i % 7 end return x")
+    found.run(
+        """
         local events = process.events()
         for _ = 1, 2 do spawn_monitored("counts") end
         for _ = 1, 2 do events:receive() end
-    """
-
-    async def timed(runtime: Runtime) -> tuple[float, float]:
-        began, used = time.perf_counter(), time.process_time()
-        await runtime.run_process("app:main", "app:host")
-        elapsed = time.perf_counter() - began
-        return elapsed, (time.process_time() - used) / elapsed
-
-    def measured(workers: int) -> tuple[float, float]:
-        found = App(workers=workers)
-        found.process("counts", "local x = 0 for i = 1, 80000000 do x = x + i % 7 end return x").process("main", body)
-        return found.use(timed)
-
-    tries = []
-    for _ in range(5):
-        (one, share_of_one), (two, share_of_two) = measured(1), measured(2)
-        tries.append((two / one, share_of_two / share_of_one))
-        if two <= 0.6 * one or share_of_two >= 1.4 * share_of_one:
-            return
-    pytest.fail(f"(time, share of the machine) of two threads against one: {tries}")
+        """
+    )
+    first, second = (turns[index] for index in sorted(turns)[-2:])
+    overlaps = sum(1 for a, b in first for c, d in second if a < c < b or c < a < d)
+    assert overlaps > 20, f"{len(first)} and {len(second)} turns"
 
 
 def test_rescaling_a_live_host_moves_nobody() -> None:
