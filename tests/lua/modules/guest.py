@@ -64,11 +64,12 @@ class Guest:
         await self.node.supervisor.start_all()
         return self
 
-    def define(self, source: str, *, entry_id: str = "", pool: int | None = 4) -> str:
+    def define(self, source: str, *, entry_id: str = "", function: bool = True) -> str:
         self._count += 1
         name = entry_id or f"t:f{self._count}"
         requires = " ".join(f"local {m} = require('{m}')" for m in self.modules)
         code = f"{requires} local function main(...) {source}\nend return {{ main = main }}"
+        pool = {"type": "lazy", "most": 4} if function else None
         self.node.code.put(Unit(name, code, "main", modules={m: m for m in self.modules}, pool=pool))
         return name
 
@@ -80,7 +81,7 @@ class Guest:
 
     async def process(self, source: str, *args: Any, terminal: Any = None) -> Any:
         """The result of a process whose body is `source`."""
-        name = self.define(source, pool=None)
+        name = self.define(source, function=False)
 
         def attach(key: tuple[int, int]) -> None:
             self.node.terminals[key] = terminal
