@@ -367,7 +367,7 @@ def test_a_terminated_process_gives_the_database_back() -> None:
                 "local db = sql.get('t:db') local tx = db:begin() tx:execute('INSERT INTO t (name) VALUES "
                 "(1)') time.sleep('1h')"
             ),
-            pool=None,
+            function=False,
         )
         pids = [(await guest.node.spawn(name, "t:host"))[0] for _ in range(3)]
         await asyncio.sleep(0.05)
