@@ -69,7 +69,9 @@ class Guest:
         name = entry_id or f"t:f{self._count}"
         requires = " ".join(f"local {m} = require('{m}')" for m in self.modules)
         code = f"{requires} local function main(...) {source}\nend return {{ main = main }}"
-        self.node.code.put(Unit(name, code, "main", modules={m: m for m in self.modules}, pool=pool))
+        self.node.code.put(
+            Unit(name, code, "main", modules={m: m for m in self.modules}, pool={"most": pool} if pool else None)
+        )
         return name
 
     async def run(self, source: str, *args: Any, identity: int = 0) -> Any:

@@ -216,7 +216,7 @@ def test_results(source: str, value: Any) -> None:
         ("{ source = 'return 1', imports = { x = 'app:broken' } }", "Internal",
          "run failed: failed to load dependency x: app:broken:1: no library"),
         ("{ source = 'time.sleep(1) return {}', method = 'go' }", "Internal",
-         "run failed: can not yield from outside of a coroutine"),
+         "run failed: eval:1: can not yield from outside of a coroutine"),
     ],
 )  # fmt: skip
 def test_bad_configurations(config: str, kind: str, text: str) -> None:
