@@ -89,7 +89,8 @@ class Run:
         driver, attempt = self.driver, self.attempt
         number = driver.begin("t:attack", self.neighbour, self.partner)
         spins = attempt.has("spins")
-        deadline = attempt.number("deadline", 0.25 if spins else 1.5)
+        patience = 5.0 if isinstance(driver, evaluation.Evaluating) else 1.5
+        deadline = attempt.number("deadline", 0.25 if spins else patience)
         driver.settle(lambda: number in driver.replies, deadline)
         pid, error = driver.replies.get(number, ("", None))
         if error is not None:

@@ -199,19 +199,20 @@ def test_code_may_wait_for_processes_it_may_start() -> None:
     assert found.call("f") == ["string", "slow"]
 
 
-def test_others_get_on_while_code_computes() -> None:
-    found = App().function("spin", "return tostring(select(2, eval_runner.run({ source = 'while true do end' })))",
-                           modules=["eval_runner"]).function("quick", "return 1")  # fmt: skip
+def test_others_get_on_while_code_computes_and_it_is_ended() -> None:
+    body = "return tostring(select(2, eval_runner.run({ source = 'while true do end' })))"
+    found = App().function("spin", body, modules=["eval_runner"]).function("quick", "return 1")
 
-    async def work(runtime: Runtime) -> Any:
-        spinning = asyncio.ensure_future(runtime.call("app:spin"))
-        answers = 0
-        while not spinning.done():
-            await asyncio.wait_for(runtime.call("app:quick"), 1)
-            answers += 1
-        return answers, await spinning
+    async def session() -> tuple[int, Any]:
+        async with Runtime(entries=found.entries) as runtime:
+            spinning = asyncio.ensure_future(runtime.call("app:spin"))
+            answers = 0
+            while not spinning.done():
+                await runtime.call("app:quick")
+                answers += 1
+            return answers, await spinning
 
-    answers, text = found.use(work)
+    answers, text = asyncio.run(session())
     assert text == "eval exceeded maximum step limit"
     assert answers > 50
 

@@ -35,6 +35,7 @@ class FakeEngine:
         self.containers: list[Container] = []
         self.refuse: dict[str, tuple[int, str]] = {}
         self.upgrade = True
+        self.lose_waits = False
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(path))
         self._server.listen(50)
@@ -99,6 +100,9 @@ class FakeEngine:
     def _wait(self, connection: socket.socket, container: Container, query: dict[str, list[str]]) -> None:
         assert query == {"condition": ["next-exit"]}
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        if self.lose_waits:
+            connection.close()
+            return
         container.ended.wait()
         body = json.dumps({"StatusCode": container.code}).encode()
         connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))

@@ -242,6 +242,18 @@ def test_an_engine_that_goes_away_is_an_error_of_wait(fake: FakeEngine) -> None:
     assert run(fake, body) == [True, "Internal", "container engine: going down"]
 
 
+def test_an_engine_that_is_lost_while_a_program_runs_ends_wait(fake: FakeEngine) -> None:
+    fake.lose_waits = True
+    body = """
+    local p = ex:exec("sleep 5")
+    assert(p:start())
+    local v, e = p:wait()
+    return { v == nil, e:kind(), tostring(e), p:close() }"""
+    nothing, kind, text, closed = run(fake, body)
+    assert (nothing, kind, closed) == (True, "Internal", True)
+    assert text.startswith(("container engine: ", "the container engine gave no readable answer"))
+
+
 @pytest.mark.parametrize(
     ("config", "problem"),
     [

@@ -75,6 +75,7 @@ class Child:
         self._started = True
         await self._program.launch(self.stdin, self.stdout, self.stderr)
         self._end = asyncio.ensure_future(self._watch())
+        self._end.add_done_callback(lambda end: end.cancelled() or end.exception())  # nobody may ever wait for it
         self._flow = asyncio.ensure_future(self._keep_flowing())
         if self._closed:
             await self.abandon()
