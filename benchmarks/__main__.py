@@ -1,5 +1,5 @@
-"""`python -m benchmarks [GROUP ...]`: measures every row and writes latest.json, or only the groups named: guests, actors,
-language, outside."""
+"""`python -m benchmarks [GROUP ...]`: measures every row and writes latest.json; or only the groups named (guests,
+actors, language, outside)."""
 
 from __future__ import annotations
 

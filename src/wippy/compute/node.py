@@ -177,7 +177,9 @@ class Node:
 
     def place(self, host_id: str, shard: int) -> int:
         """The shard for a new process whose own one is crowded, or none of the host's; made when all are crowded."""
-        target = self._place(host_id)
+        newest = self.shards[-1]
+        alone = self._scheduler_of[newest.index] is self.loop_scheduler and newest.index in self._placement(host_id)
+        target = newest if alone and newest.live < CROWDED else self._place(host_id)
         if target.live >= CROWDED and len(self.shards) < STRIDE:
             scheduler = self._scheduler_of[target.index]
             if scheduler is self.loop_scheduler and self._scheduler_of[shard] is scheduler:

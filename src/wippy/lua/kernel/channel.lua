@@ -4,11 +4,11 @@
 -- State `c`: h the handle, cap the capacity, buffered values [first..last] in `c` itself, w the first waiting receiver,
 -- feed (the queue an unbuffered kernel channel reads from, which may be `c` itself), closed, and more: {wq the receivers
 -- behind w, sq waiting senders, case the receive case}, made when first needed.
--- A waiter is a task (plain receive) or a select record `sel` {task, cases, result}; a task has a field `co`, a record none.
+-- A waiter is a task (plain receive) or a select record (new_selection); a task has a field `co`, a record none.
 -- Invariant: handing a value over is done with plain stores; whatever it needs was allocated when the waiter parked.
 local S = ...
 local CHANNEL, CASE, WAIT = S.CHANNEL, S.CASE, S.WAIT
-local co_yield = coroutine.yield
+local co_yield, create = coroutine.yield, table.create
 local rawget, rawlen, type, raise, setmetatable, getmetatable = rawget, rawlen, type, S.raise, setmetatable, debug.getmetatable
 local ready, wake, park, check_park = S.ready, S.wake, S.park, S.check_park
 local bad_argument, class_of, content = S.bad_argument, S.class_of, S.content
@@ -83,7 +83,8 @@ local function many(stale, queue) return stale > 16 and stale * 2 > queue.last -
 local function drop_waiter(c, w)
   local more = c.more
   if c.w == w then
-    c.w = more and pop(more.wq) or false
+    local wq = more and more.wq
+    c.w = wq and wq.first <= wq.last and pop(wq) or false
     return
   end
   if not more then return end
@@ -106,11 +107,15 @@ end
 
 -- The other cases of a select that has been decided (`done`) are withdrawn.
 local function withdraw(sel, decided)
-  local cases = sel.cases
-  for i = 1, cases.n do
-    local case = cases[i]
+  for i = 1, sel.n do
+    local case = sel[i]
     local c = case.channel
-    if case.send then drop_sender(c) elseif c ~= decided then drop_waiter(c, sel) end
+    if case.send then
+      drop_sender(c)
+    elseif c ~= decided then
+      local wq = c.w == sel and c.more.wq         -- nearly always it is the only one that waits
+      if wq and wq.first > wq.last then c.w = false else drop_waiter(c, sel) end
+    end
   end
 end
 
@@ -300,36 +305,58 @@ function methods:case_send(v)
   return setmetatable({ [CASE] = { channel = c, send = true, value = v } }, case_meta)
 end
 
--- The case records of a select's argument, in order; entries that are not cases are ignored.
-local function cases_of(list)
-  local real = content(list)
-  local out, n = {}, 0
-  for i = 1, rawlen(real) do
-    local item = rawget(real, i)
-    local case = type(item) == "table" and rawget(item, CASE) or nil
-    if case then
+-- A select: {task, done, result, n, [1..n] the case records of its argument in order}. What are no cases is ignored; the
+-- result is there from the start, so that deciding allocates nothing.
+local function new_selection(real, plain)
+  local length, n = plain and #real or rawlen(real), 0
+  local sel
+  if length <= 4 then
+    sel = { false, false, false, false, task = false, done = false, result = false, n = 0 }
+  else
+    sel = create(length < 100 and length or 100, 4)
+    sel.task, sel.done, sel.result = false, false, false
+  end
+  for i = 1, length do
+    local item
+    if plain then item = real[i] else item = rawget(real, i) end
+    if getmetatable(item) == case_meta then
       n = n + 1
-      out[n] = case
+      sel[n] = item[CASE]
     end
   end
-  out.n = n
+  sel.n = n
   if n > 100 then S.charge(n * 200) end
-  return out
+  return sel
 end
 
-local function ready_case(cases, waiting)
-  for i = 1, cases.n do
-    local case = cases[i]
+local function try_send(case, c)
+  if c.closed then return nil end
+  if give(c, case.value, true) then return { channel = c.h, ok = true } end
+  if c.last - c.first + 1 < c.cap then
+    push(c, case.value)
+    return { channel = c.h, ok = true }
+  end
+  return nil
+end
+
+-- Whether take() would find something: nearly always not, when a select is about to wait.
+local function has_something(c, waiting)
+  if c.closed then return true end
+  local feed = c.feed
+  if feed then return waiting and feed.first <= feed.last end
+  if c.first <= c.last then return true end
+  local sq = c.more.sq
+  return sq.first <= sq.last
+end
+
+local function ready_case(sel, waiting)
+  for i = 1, sel.n do
+    local case = sel[i]
     local c = case.channel
     if case.send then
-      if not c.closed then
-        if give(c, case.value, true) then return { channel = c.h, ok = true } end
-        if c.last - c.first + 1 < c.cap then
-          push(c, case.value)
-          return { channel = c.h, ok = true }
-        end
-      end
-    else
+      local result = try_send(case, c)
+      if result then return result end
+    elseif has_something(c, waiting) then
       local found, v, ok = take(c, waiting)
       if found then return { channel = c.h, value = v, ok = ok } end
     end
@@ -345,29 +372,43 @@ function module.new(cap)
   return new(cap).h
 end
 
-function module.select(list, default)
-  if type(list) ~= "table" or class_of(list) == "handle" then bad_argument(1, "select", "table", list) end
-  local cases = cases_of(list)
-  local polling = default == true or rawget(content(list), "default") == true
-  local result = ready_case(cases, not polling)
-  if result then return result end
-  if polling then return { default = true, ok = true } end
-  check_park()
-  local t = S.task
-  local sel = { task = t, cases = cases, done = false, result = { channel = false, value = false, ok = false } }
-  local known = cases.n > 8 and {}
-  for i = 1, cases.n do
-    local case = cases[i]
+local function wait_for(sel)
+  local n = sel.n
+  local known = n > 8 and {}
+  for i = 1, n do
+    local case = sel[i]
     local c = case.channel
     if case.send then
       push(more_of(c).sq, { task = sel, value = case.value })
     elseif not known or not known[c] then
-      add_waiter(c, sel)
+      if c.w then add_waiter(c, sel) else c.w = sel end
       if known then known[c] = true end
     end
   end
-  if cases.n == 0 then S.own(S.cur).stuck = (S.own(S.cur).stuck or 0) + 1 end
-  return park()
+  if n == 0 then S.own(S.cur).stuck = (S.own(S.cur).stuck or 0) + 1 end
+  return co_yield(WAIT)
+end
+
+function module.select(list, default)
+  local real, plain = list, not getmetatable(list)
+  if type(list) ~= "table" then bad_argument(1, "select", "table", list) end
+  if not plain then
+    if class_of(list) == "handle" then bad_argument(1, "select", "table", list) end
+    real = content(list)
+    plain = not getmetatable(real)
+  end
+  local sel = new_selection(real, plain)
+  local polling = default == true
+  if not polling then
+    if plain then polling = real.default == true else polling = rawget(real, "default") == true end
+  end
+  local result = ready_case(sel, not polling)
+  if result then return result end
+  if polling then return { default = true, ok = true } end
+  local p = S.cur
+  if p.noy or p.booting then check_park() end
+  sel.task, sel.result = S.task, { channel = false, value = false, ok = false }
+  return wait_for(sel)
 end
 
 meta.__tostring = function() return "channel{}" end
