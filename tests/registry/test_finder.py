@@ -96,7 +96,7 @@ def test_an_indexed_find_among_twenty_thousand_entries_takes_microseconds() -> N
         for number in range(20_000)
     )
     state.find({"meta.suite": "s0"})
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(1, 501):
         assert len(state.find({"meta.suite": f"s{number}"})) == 10
-    assert (time.perf_counter() - start) / 500 <= 50e-6
+    assert (time.process_time() - start) / 500 <= 50e-6

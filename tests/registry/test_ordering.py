@@ -134,6 +134,6 @@ def test_twenty_thousand_entries_are_ordered_well_under_a_second() -> None:
         )
         for number in range(20_000)
     ]
-    start = time.perf_counter()
+    start = time.process_time()
     order([Create(each) for each in entries])
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

@@ -103,9 +103,9 @@ def test_bytes_pass_through_expressions() -> None:
 
 
 def test_a_pattern_that_backtracks_elsewhere_takes_linear_time() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert check("return text.regexp.compile('(a+)+$'):match_string(('a'):rep(100000) .. 'b')") is False
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_objects_are_immutable_and_typed() -> None:
@@ -274,6 +274,6 @@ def test_batch_keeps_metadata_and_skips_empty_pages() -> None:
 
 
 def test_splitting_is_linear() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(split("recursive", "{chunk_size = 100, chunk_overlap = 20}", "word " * 60000)) > 1000
-    assert time.perf_counter() - begun < 3
+    assert time.process_time() - begun < 3
