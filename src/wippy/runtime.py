@@ -84,7 +84,8 @@ class Runtime:
         self._settings = tuple(settings)
         self._memory = memory
         self._node: Node | None = None
-        self._exit: asyncio.Future[int] | None = None
+        self._exit: asyncio.Event | None = None
+        self._exit_code: int | None = None
 
     @property
     def node(self) -> Node:
@@ -108,10 +109,11 @@ class Runtime:
         if self._node is not None:
             raise internal("the runtime is running already")
         entries, roots = self._project()
-        self._exit = asyncio.get_running_loop().create_future()
+        self._exit, self._exit_code = asyncio.Event(), None
         on_disk = self._entries is None or self._config is not None
         node = assemble(self.config, entries, self._memory, on_disk=on_disk)
         node.module_roots = roots
+        node.exit = self.exit
         self._node = node
         try:
             await node.registry.load(entries)
@@ -138,18 +140,23 @@ class Runtime:
         await node.close()
 
     def exit(self, code: int) -> None:
-        """Asks whoever runs this runtime to end with `code`; later calls change the code of an exit not yet taken."""
+        """Asks whoever runs this runtime to end with `code`; later calls only change the code."""
         if self._exit is None:
             raise internal("the runtime is not running")
-        if self._exit.done():
-            self._exit = asyncio.get_running_loop().create_future()
-        self._exit.set_result(code)
+        self._exit_code = code
+        self._exit.set()
 
     async def exited(self) -> int:
         """Waits until the application asks to end; the exit code."""
         if self._exit is None:
             raise internal("the runtime is not running")
-        return await asyncio.shield(self._exit)
+        await self._exit.wait()
+        return self._exit_code or 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """The code the application has asked to end with, also after `stop`; None when it has not asked."""
+        return self._exit_code
 
     async def __aenter__(self) -> Runtime:
         await self.start()

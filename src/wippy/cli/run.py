@@ -200,9 +200,9 @@ async def _serve(runtime: Runtime) -> int:
         starting.result()
         exited = asyncio.ensure_future(runtime.exited())
         await asyncio.wait({exited, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        code = exited.result() if exited.done() else 0
+        exited.cancel()
         await runtime.stop()
-        return code
+        return (runtime.exit_code or 0) & 0xFF
 
 
 async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, ...]) -> int:
@@ -214,10 +214,11 @@ async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, 
         try:
             _check_process(runtime, process)
             running = asyncio.ensure_future(_on_host(runtime, process, host, words, terminal))
-            return await _result(runtime, running, host, asked)
+            code = await _result(runtime, running, host, asked)
         finally:
             terminal.close()
             await runtime.stop()
+        return code if runtime.exit_code is None else runtime.exit_code & 0xFF
 
 
 def _check_process(runtime: Runtime, process: str) -> None:
@@ -230,12 +231,14 @@ def _check_process(runtime: Runtime, process: str) -> None:
 
 
 async def _result(runtime: Runtime, running: asyncio.Future[Any], host: str, asked: asyncio.Event) -> int:
-    """The exit code of the process, or 0 when a signal came first."""
-    waiting = asyncio.ensure_future(asked.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    """The exit code of the process, or 0 when a signal or `system.exit` came first."""
+    waiting, exited = asyncio.ensure_future(asked.wait()), asyncio.ensure_future(runtime.exited())
+    await asyncio.wait({running, waiting, exited}, return_when=asyncio.FIRST_COMPLETED)
+    exited.cancel()
     if not running.done():
         runtime.node.cancel(runtime.node.resources[host].pid, "runtime stopping")
         running.cancel()
+        waiting.cancel()
         return 0
     waiting.cancel()
     try:
