@@ -119,7 +119,8 @@ local function state_of(p, own)
   if p.pinned or p == S.cur then return "running" end
   if p.queued or p.th then return "ready" end
   if p.main and p.main.call or any_call(own.tasks) then return "blocked" end
-  if next(own.ops or nothing) or next(own.calls or nothing) or (own.sleeping or 0) > 0 then return "blocked" end
+  if next(own.ops or nothing) or next(own.calls or nothing) then return "blocked" end
+  if (own.sleeping or 0) > 0 or (own.asking or 0) > 0 then return "blocked" end
   return "idle"
 end
 

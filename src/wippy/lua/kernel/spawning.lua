@@ -115,7 +115,7 @@ function S.exec(id, host_id, ctx, args)
   S.check_park()
   local callee, err = S.run_process(id, host_id, ctx, args, S.task)
   if not callee then return nil, err end
-  return S.park_asking()
+  return S.park_blocked()
 end
 
 -- Signals of other shards --------------------------------------------------------------------------------------------------
