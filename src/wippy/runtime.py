@@ -29,6 +29,7 @@ from wippy.registry.entry import Entry
 if TYPE_CHECKING:
     from wippy.compute.introspection import HostInfo, Introspection, ProcessDetail, ProcessInfo, ServiceInfo
     from wippy.compute.node import Node
+    from wippy.services.control.server import ControlServer
 
 log = logging.getLogger("wippy")
 
@@ -66,6 +67,7 @@ class Runtime:
     entries: given instead of a directory: the entries themselves; `module_roots` then says where modules' files are.
     config: the resolved configuration; by default `.wippy.yaml` of the directory with `settings` (`path=value`) on top.
     memory: bytes a shard may use (1 GiB).
+    control: where to serve the control socket that `wippy top` asks (services/control); nowhere unless it is given.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Runtime:
         config: Config | None = None,
         settings: Sequence[str] = (),
         memory: int | None = None,
+        control: str | Path | None = None,
     ) -> None:
         self.directory = Path(directory)
         self._entries = entries
@@ -84,6 +87,8 @@ class Runtime:
         self._config = config
         self._settings = tuple(settings)
         self._memory = memory
+        self._control_path = None if control is None else Path(control)
+        self._control: ControlServer | None = None
         self._node: Node | None = None
         self._exit: asyncio.Event | None = None
         self._exit_code: int | None = None
@@ -117,11 +122,20 @@ class Runtime:
         node.exit = self.exit
         self._node = node
         try:
+            if self._control_path is not None:
+                await self._serve_control(node, self._control_path)
             await node.registry.load(entries)
             await node.supervisor.start_all()
         except BaseException:
             await self.stop()
             raise
+
+    async def _serve_control(self, node: Node, path: Path) -> None:
+        from wippy.services.control.server import ControlServer
+
+        server = ControlServer(node, path)
+        await server.start()
+        self._control = server
 
     def _project(self) -> tuple[Sequence[Entry], dict[str, Path]]:
         if self._entries is not None:
@@ -138,6 +152,9 @@ class Runtime:
             await asyncio.wait_for(node.supervisor.stop_all(), budget)
         except TimeoutError:
             log.warning("shutdown took longer than %gs: ending at once", budget)
+        control, self._control = self._control, None
+        if control is not None:
+            await control.stop()
         await node.close()
 
     def exit(self, code: int) -> None:

@@ -124,6 +124,16 @@ class Introspection:
         parts = await asyncio.gather(*(self._of_shard(shard, host, memory) for shard in self._node.shards))
         return [self._info(found, ProcessInfo) for part in parts for found in part]
 
+    async def weighed(self, processes: list[ProcessInfo]) -> list[ProcessInfo]:
+        """The same ones with their memory; what has ended meanwhile stays as it is."""
+
+        async def weigh(process: ProcessInfo) -> ProcessInfo:
+            shard = self._node.shard_of(process.pid)
+            memory = None if shard is None else await self._node.ask(shard, "weigh", process.pid.encode(), OBJECTS)
+            return msgspec.structs.replace(process, memory=memory)
+
+        return list(await asyncio.gather(*(weigh(process) for process in processes)))
+
     async def process(self, pid: str) -> ProcessDetail:
         """One process. Raises Error(NotFound) when there is none."""
         shard = self._node.shard_of(pid)

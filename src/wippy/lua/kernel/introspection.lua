@@ -249,6 +249,12 @@ local function keys(t)
   return list
 end
 
+-- Bytes that one process holds, as far as so many objects tell; nil when there is none.
+function views.weigh(pid, objects)
+  local p = S.find_process(pid)
+  return p and not p.dead and S.weigh_process(p, objects) // 1 or nil
+end
+
 -- Everything about one process; nil when there is none.
 function views.process(pid)
   local p = S.find_process(pid)
