@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import curses
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ ENTER, ESCAPE, BACKSPACE = (10, 13, curses.KEY_ENTER), 27, (8, 127, curses.KEY_B
 
 def show(control: Control, sort: str, limit: int) -> None:
     """Runs until the user quits. Raises Error(Unavailable) when the runtime ends."""
+    for fixed in ("LINES", "COLUMNS"):  # where they are exported curses would not see the terminal change its size
+        os.environ.pop(fixed, None)
     curses.set_escdelay(25)
     curses.wrapper(lambda window: Screen(window, control, sort, limit).run())
 
@@ -72,7 +75,9 @@ class Screen:
     # Keys ----------------------------------------
 
     def _press(self, key: int) -> None:
-        if key in (curses.KEY_DOWN, ord("j")):
+        if key == curses.KEY_RESIZE:
+            self._window.clear()  # what the terminal shows of the old size is drawn over
+        elif key in (curses.KEY_DOWN, ord("j")):
             self._move(1)
         elif key in (curses.KEY_UP, ord("k")):
             self._move(-1)

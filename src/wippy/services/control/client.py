@@ -35,6 +35,8 @@ class Control:
         try:
             self._socket.sendall(json.dumps({"get": get, **options}).encode() + b"\n")
             line = self._lines.readline()
+        except ConnectionError:
+            line = b""
         except OSError as e:
             raise unavailable(f"the runtime does not answer: {e}") from None
         if not line.endswith(b"\n"):
