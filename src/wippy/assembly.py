@@ -32,6 +32,7 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
     modules = Catalog(node, MODULES, SERVICE_MODULES)
     node.bindings.provide(modules.find)
     node.known_module = modules.known
+    node.declared_modules = modules.declared
     node.registry = Registry(
         kinds=handler_factories(node, {entry.kind for entry in entries} - set(INTERNAL_KINDS)),
         publish=node.bus.publish,

@@ -27,7 +27,9 @@ from wippy.project.tree import DirectoryTree
 from wippy.registry.entry import Entry
 
 if TYPE_CHECKING:
+    from wippy.compute.introspection import HostInfo, Introspection, ProcessDetail, ProcessInfo, ServiceInfo
     from wippy.compute.node import Node
+    from wippy.services.control.server import ControlServer
 
 log = logging.getLogger("wippy")
 
@@ -65,6 +67,7 @@ class Runtime:
     entries: given instead of a directory: the entries themselves; `module_roots` then says where modules' files are.
     config: the resolved configuration; by default `.wippy.yaml` of the directory with `settings` (`path=value`) on top.
     memory: bytes a shard may use (1 GiB).
+    control: where to serve the control socket that `wippy top` asks (services/control); nowhere unless it is given.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Runtime:
         config: Config | None = None,
         settings: Sequence[str] = (),
         memory: int | None = None,
+        control: str | Path | None = None,
     ) -> None:
         self.directory = Path(directory)
         self._entries = entries
@@ -83,8 +87,11 @@ class Runtime:
         self._config = config
         self._settings = tuple(settings)
         self._memory = memory
+        self._control_path = None if control is None else Path(control)
+        self._control: ControlServer | None = None
         self._node: Node | None = None
-        self._exit: asyncio.Future[int] | None = None
+        self._exit: asyncio.Event | None = None
+        self._exit_code: int | None = None
 
     @property
     def node(self) -> Node:
@@ -108,17 +115,27 @@ class Runtime:
         if self._node is not None:
             raise internal("the runtime is running already")
         entries, roots = self._project()
-        self._exit = asyncio.get_running_loop().create_future()
+        self._exit, self._exit_code = asyncio.Event(), None
         on_disk = self._entries is None or self._config is not None
         node = assemble(self.config, entries, self._memory, on_disk=on_disk)
         node.module_roots = roots
+        node.exit = self.exit
         self._node = node
         try:
+            if self._control_path is not None:
+                await self._serve_control(node, self._control_path)
             await node.registry.load(entries)
             await node.supervisor.start_all()
         except BaseException:
             await self.stop()
             raise
+
+    async def _serve_control(self, node: Node, path: Path) -> None:
+        from wippy.services.control.server import ControlServer
+
+        server = ControlServer(node, path)
+        await server.start()
+        self._control = server
 
     def _project(self) -> tuple[Sequence[Entry], dict[str, Path]]:
         if self._entries is not None:
@@ -135,21 +152,29 @@ class Runtime:
             await asyncio.wait_for(node.supervisor.stop_all(), budget)
         except TimeoutError:
             log.warning("shutdown took longer than %gs: ending at once", budget)
+        control, self._control = self._control, None
+        if control is not None:
+            await control.stop()
         await node.close()
 
     def exit(self, code: int) -> None:
-        """Asks whoever runs this runtime to end with `code`; later calls change the code of an exit not yet taken."""
+        """Asks whoever runs this runtime to end with `code`; later calls only change the code."""
         if self._exit is None:
             raise internal("the runtime is not running")
-        if self._exit.done():
-            self._exit = asyncio.get_running_loop().create_future()
-        self._exit.set_result(code)
+        self._exit_code = code
+        self._exit.set()
 
     async def exited(self) -> int:
         """Waits until the application asks to end; the exit code."""
         if self._exit is None:
             raise internal("the runtime is not running")
-        return await asyncio.shield(self._exit)
+        await self._exit.wait()
+        return self._exit_code or 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """The code the application has asked to end with, also after `stop`; None when it has not asked."""
+        return self._exit_code
 
     async def __aenter__(self) -> Runtime:
         await self.start()
@@ -191,3 +216,31 @@ class Runtime:
         if pid is None:
             return False
         return await node.deliver(pid, topic, *payloads)
+
+    # Looking at it ----------------------------------------
+
+    async def processes(self, host_id: str | None = None, *, memory: bool = False) -> list[ProcessInfo]:
+        """All processes that live now, or those of one host, in no particular order.
+
+        memory: weighs them too, which takes about 4 us for a small one. Processor time is measured from the first look
+        on, until nobody has looked for ten seconds.
+        """
+        return await self._looking().processes(host_id, memory=memory)
+
+    async def process(self, pid: str) -> ProcessDetail:
+        """One process: the stack of each of its coroutines, its unread messages by topic, links, monitors, names.
+        Raises Error(NotFound) when there is none."""
+        return await self._looking().process(pid)
+
+    async def hosts(self) -> list[HostInfo]:
+        """The process hosts, by id."""
+        return await self._looking().hosts()
+
+    def services(self) -> list[ServiceInfo]:
+        """The supervised services and their states (spec 03 §16.2), by id."""
+        return self._looking().services()
+
+    def _looking(self) -> Introspection:
+        from wippy.compute.introspection import Introspection
+
+        return Introspection(self.node)

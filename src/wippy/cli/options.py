@@ -12,6 +12,9 @@ from wippy.core.errors import Error, invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+CONTROL = Path(".wippy/run/control.sock")
+"""Where `wippy run --control` serves and `wippy top` asks, unless they are told another path."""
+
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wippy.cli.logging import configure_logging
-from wippy.cli.options import Globals, Verb, configuration_options, globals_of
+from wippy.cli.options import CONTROL, Globals, Verb, configuration_options, globals_of
 from wippy.core.errors import Error, invalid, not_found, unavailable
 from wippy.core.ids import EntryId
 
@@ -32,6 +32,13 @@ HOST_WAIT = 5.0  # seconds a terminal host may take to come up
 @click.option("-x", "--exec", "process", metavar="NS:ENTRY", help="Run this process on a terminal host, then end.")
 @click.option("--host", metavar="NS:ENTRY", help="The terminal host to use when there are several.")
 @click.option("-o", "--override", "overrides", multiple=True, metavar="NS:ENTRY:PATH=VALUE", help="Change an entry.")
+@click.option(
+    "--control",
+    is_flag=False,
+    flag_value=str(CONTROL),
+    metavar="[PATH]",
+    help=f"Serve a control socket for `wippy top` [{CONTROL}].",
+)
 @configuration_options
 @click.pass_context
 def run(
@@ -41,6 +48,7 @@ def run(
     process: str | None,
     host: str | None,
     overrides: tuple[str, ...],
+    control: str | None,
     profiles: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> int:
@@ -59,7 +67,7 @@ def run(
     flags = globals_of(context)
     words = arguments if target is None or process is None else (target, *arguments)
     command = None if process is not None else target
-    session = _Session(flags, profiles, settings, overrides)
+    session = _Session(flags, profiles, settings, overrides, control)
     if command == "list":
         session.print_commands()
         return 0
@@ -74,7 +82,12 @@ class _Session:
     """One invocation: its configuration and entries, and how they are run."""
 
     def __init__(
-        self, flags: Globals, profiles: Sequence[str], settings: Sequence[str], overrides: Sequence[str]
+        self,
+        flags: Globals,
+        profiles: Sequence[str],
+        settings: Sequence[str],
+        overrides: Sequence[str],
+        control: str | None = None,
     ) -> None:
         from pathlib import Path
 
@@ -82,6 +95,7 @@ class _Session:
         from wippy.runtime import read_project
 
         self._flags = flags
+        self._control = control
         self._early_logging()
         self._config: Config = load_config(
             Layers(flags.config, profiles, settings, overrides, flags=flags.flag_leaves())
@@ -125,7 +139,11 @@ class _Session:
         from wippy.runtime import Runtime
 
         return Runtime(
-            entries=self._entries, module_roots=self._module_roots, config=self._config, memory=self._flags.memory_limit
+            entries=self._entries,
+            module_roots=self._module_roots,
+            config=self._config,
+            memory=self._flags.memory_limit,
+            control=self._control,
         )
 
     def _loop(self, main: Any) -> int:
@@ -200,9 +218,9 @@ async def _serve(runtime: Runtime) -> int:
         starting.result()
         exited = asyncio.ensure_future(runtime.exited())
         await asyncio.wait({exited, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        code = exited.result() if exited.done() else 0
+        exited.cancel()
         await runtime.stop()
-        return code
+        return (runtime.exit_code or 0) & 0xFF
 
 
 async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, ...]) -> int:
@@ -214,10 +232,11 @@ async def _execute(runtime: Runtime, process: str, host: str, words: tuple[str, 
         try:
             _check_process(runtime, process)
             running = asyncio.ensure_future(_on_host(runtime, process, host, words, terminal))
-            return await _result(runtime, running, host, asked)
+            code = await _result(runtime, running, host, asked)
         finally:
             terminal.close()
             await runtime.stop()
+        return code if runtime.exit_code is None else runtime.exit_code & 0xFF
 
 
 def _check_process(runtime: Runtime, process: str) -> None:
@@ -230,12 +249,14 @@ def _check_process(runtime: Runtime, process: str) -> None:
 
 
 async def _result(runtime: Runtime, running: asyncio.Future[Any], host: str, asked: asyncio.Event) -> int:
-    """The exit code of the process, or 0 when a signal came first."""
-    waiting = asyncio.ensure_future(asked.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    """The exit code of the process, or 0 when a signal or `system.exit` came first."""
+    waiting, exited = asyncio.ensure_future(asked.wait()), asyncio.ensure_future(runtime.exited())
+    await asyncio.wait({running, waiting, exited}, return_when=asyncio.FIRST_COMPLETED)
+    exited.cancel()
     if not running.done():
         runtime.node.cancel(runtime.node.resources[host].pid, "runtime stopping")
         running.cancel()
+        waiting.cancel()
         return 0
     waiting.cancel()
     try:

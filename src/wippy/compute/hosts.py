@@ -47,6 +47,11 @@ class ProcessHost:
         self.id = entry_id
         self.running = False
 
+    @property
+    def threads(self) -> int:
+        """How many threads run its processes."""
+        return max(len(self._schedulers), 1)
+
     def placement(self) -> list[int]:
         """The shards a new process may be put on. Raises Error(Unavailable) when the host does not run."""
         if not self.running:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from wippy.compute.bus import EventBus
+from wippy.compute.capacity import Capacity
 from wippy.compute.code import CodeStore
 from wippy.compute.identity import Identities
 from wippy.compute.names import NodeNames
@@ -22,6 +22,7 @@ from wippy.lua import shard as requests
 from wippy.lua.allocator import tune as tune_allocator
 from wippy.lua.bindings import Answer, Bindings, Caller, failure
 from wippy.lua.cache import ChunkCache
+from wippy.lua.modules.declare import Module
 from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
 from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
 from wippy.lua.wire import decode, encode, encode_list
@@ -33,7 +34,6 @@ guest_log = logging.getLogger("wippy.guest")
 
 STRIDE = 256  # PID numbers are k * STRIDE + shard (kernel/state.lua)
 CROWDED = 16_000  # processes of one shard beyond which new ones go to another: its collector stops for 5 ms
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
@@ -94,8 +94,11 @@ class Node:
         self.module_roots: dict[str, Path] = {}
         self.terminals: dict[tuple[int, int], Any] = {}
         self.known_module: Callable[[str], bool] = lambda name: True
+        self.declared_modules: Callable[[], Iterable[Module]] = lambda: ()
+        self.exit: Callable[[int], None] = lambda code: None
+        """Asks whoever runs the node to end it with an exit code."""
         self.shards: list[Shard] = []
-        self._memory = memory
+        self.capacity = Capacity(memory, self.post)
         self._schedulers: list[Scheduler] = []
         self._scheduler_of: dict[int, Scheduler] = {}
         self._numbers = itertools.count(1)
@@ -126,10 +129,12 @@ class Node:
     def add_shard(self, scheduler: Scheduler) -> Shard:
         """One more Lua state, run by `scheduler`."""
         slice_ms = 0.5 if isinstance(scheduler, LoopScheduler) else 1.0
-        shard = Shard(self, len(self.shards), memory=self._memory, slice_ms=slice_ms)
+        shard = Shard(self, len(self.shards), memory=self.capacity.enforced_memory, slice_ms=slice_ms)
         self.shards.append(shard)
         self._scheduler_of[shard.index] = scheduler
         scheduler.add(shard)
+        if self.capacity.changed:
+            self.capacity.apply(shard)
         self.post(shard, "bus_outside", True)
         if len(self.shards) > 1:
             self._everywhere("share_names")
@@ -140,14 +145,19 @@ class Node:
         many threads, at most one a core, shared by all such hosts."""
         if count <= 1:
             return [self.loop_scheduler]
-        while len(self.threads) < min(count, CORES):
+        while len(self.threads) < min(count, self.capacity.threads):
             scheduler = ThreadScheduler(self.loop, self.handle, self.clock, f"wippy-{len(self.threads) + 1}")
             self._schedulers.append(scheduler)
             self.threads.append(scheduler)
             self.add_shard(scheduler)
         # Names must be the node's before a process of another thread looks one up.
         await asyncio.gather(*(self.ask(shard, "share_names") for shard in self.shards))
-        return self.threads[: min(count, CORES)]
+        return self.threads[: min(count, self.capacity.threads)] or [self.loop_scheduler]
+
+    @property
+    def operations(self) -> int:
+        """How many operations of guests are under way."""
+        return len(self._operations)
 
     def post(self, shard: Shard, name: str, *args: Any) -> None:
         """Queues a kernel call in the shard's next turn."""

@@ -34,7 +34,8 @@ FILES = (
     "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns",
     "tables", "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions",
     "pools", "timers", "memory", "bus", "types", "type_values", "modules", "definitions", "contexts", "retry",
-    "calls", "spawning", "signals", "spawner", "upgrade", "limits", "evaluation", "guest", "funcs", "os", "interface",
+    "calls", "spawning", "signals", "spawner", "upgrade", "limits", "evaluation", "introspection", "guest",
+    "funcs", "os", "interface",
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -227,6 +228,10 @@ class Shard:
             values = self.call("take")
             if values is None:
                 break
+
+    def limit_memory(self, soft: int) -> None:
+        """The hard limit that belongs to another soft one, from the next call on. From any thread."""
+        self._hard = soft + HARD_MARGIN
 
     @property
     def memory(self) -> int:

@@ -52,6 +52,7 @@ MODULES: dict[str, str] = {
     "sql": "wippy.services.sql.module:module",
     "store": "wippy.services.store.module:module",
     "stream": "wippy.services.stream.module:stream",
+    "system": "wippy.services.system.module:module",
 }
 """Guest module -> its `Module`, or a function that takes the node and returns it."""
 

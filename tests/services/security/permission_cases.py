@@ -524,6 +524,53 @@ def _evaluation() -> list[Case]:
     return cases
 
 
+def _system() -> list[Case]:
+    def read(function: str, resource: str, arguments: str = "", then: str | None = None) -> Case:
+        message = f"permission denied: system.read on {resource}"
+        code = f"return system.{function}({arguments})"
+        return Case(f"system.{function}", "system.read", resource, message, code, kind="Invalid", then=then)
+
+    def changing(function: str, action: str, resource: str, arguments: str = "", probe: str = "") -> Case:
+        message = f"permission denied: {action} on {resource}"
+        code = f"return system.{function}({arguments})"
+        return Case(f"system.{function}", action, resource, message, code, kind="Invalid", probe=probe)
+
+    def lock(function: str, code: str, probe: str) -> Case:
+        denial = "permission denied: system.lock on the lock"
+        return Case(f"system.lock.{function}", "system.lock", "the lock", denial, code, probe=probe)
+
+    without_raft = [f"raft.{name}" for name in ("is_leader", "is_member", "role", "term", "commit_index")]
+    return [
+        *(read(f"memory.{name}", "memory") for name in ("stats", "allocated", "heap_objects")),
+        read("memory.get_limit", "memory_limit"),
+        read("gc.get_percent", "gc_percent"),
+        read("runtime.goroutines", "goroutines"),
+        read("runtime.cpu_count", "cpu"),
+        read("runtime.max_procs", "gomaxprocs"),
+        *(read(f"process.{name}", name) for name in ("pid", "hostname", "cwd")),
+        read("modules", "modules"),
+        read("hosts.list", "hosts"),
+        read("hosts.processes", "hosts", "'app:host'"),
+        read("supervisor.state", "supervisor", "'app:host'"),
+        read("supervisor.states", "supervisor"),
+        read("node.id", "node"),
+        read("node.role", "node"),
+        read("node.addr", "node", then="Internal"),
+        *(read(f"cluster.{name}", "cluster") for name in ("members", "leader", "size")),
+        *(read(name, "raft", then="Internal") for name in without_raft),
+        read("raft.stats", "raft_stats", then="Internal"),
+        changing("memory.set_limit", "system.control", "memory_limit", "2^29", "system.memory.get_limit() == 2^29"),
+        changing("runtime.max_procs", "system.control", "gomaxprocs", "77", "system.runtime.max_procs() == 77"),
+        changing("gc.collect", "system.gc", "gc"),
+        changing("gc.set_percent", "system.gc", "gc_percent", "90", "system.gc.get_percent() == 90"),
+        Case(
+            "system.exit", "system.exit", "", "permission denied: system.exit", "return system.exit(9)", kind="Invalid"
+        ),
+        lock("acquire", "return system.lock.acquire('the lock')", ""),
+        lock("release", "local _, e = system.lock.release('the lock') return e == nil or nil, e", ""),
+    ]
+
+
 CASES = [
     *_spawns(),
     *_processes(),
@@ -538,6 +585,7 @@ CASES = [
     *_groups(),
     *_programs(),
     *_evaluation(),
+    *_system(),
     Case(
         "process.terminate",
         "process.terminate",

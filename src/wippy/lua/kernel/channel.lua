@@ -417,9 +417,10 @@ function S.channel_state(v)
   return getmetatable(v) == meta and v[CHANNEL] or nil
 end
 
+local TASKS = S.TASKS
 -- All tasks wait for something that can never come (spec 03 §2.3).
 function S.is_stuck(p)
   local own = p.own
-  return own and (own.stuck == p.nt or own.steps and S.is_idle(p, own))
+  return own and (own.stuck == p.nt & TASKS or own.steps and S.is_idle(p, own))
 end
 S.base.channel = S.library(module)

@@ -118,16 +118,21 @@ local function park()
 end
 S.check_park, S.park = check_park, park
 
--- Suspends the running task until another process answers: an evaluated one is not idle meanwhile.
+-- Suspends the running task until another process answers, which may take long.
 local function asked(own, ...)
   own.asking = own.asking - 1
   return ...
 end
+function S.park_blocked()
+  local own = S.own(S.cur)
+  own.asking = (own.asking or 0) + 1
+  return asked(own, co_yield(WAIT))
+end
+-- The same for a short while, which is noted only of an evaluated process: it is not idle meanwhile.
 function S.park_asking()
   local own = S.cur.own
   if not own or not own.steps then return co_yield(WAIT) end
-  own.asking = (own.asking or 0) + 1
-  return asked(own, co_yield(WAIT))
+  return S.park_blocked()
 end
 
 -- The sibling tasks that are ready run before the caller goes on.

@@ -147,6 +147,8 @@ function interface.settled_memory()
   return count("count") * 1024 // 1
 end
 function interface.live() return S.live end
+function interface.set_pause(percent) S.set_pause(percent) end
+for name, view in next, S.views do interface[name] = view end
 
 -- One turn: timers, then ready processes for about `seconds`. Returns busy, next deadline, how many values of requests wait
 -- to be taken, and the number of live processes.

@@ -102,6 +102,9 @@ function S.each_process()
   end
 end
 
+-- The processes of one of 256 parts, by PID: for who looks at all of them in several goes.
+function S.processes_in(part) return buckets[part] end
+
 -- Delivery ---------------------------------------------------------------------------------------------------------------
 
 -- A channel of `listen` keeps whole messages, so that an upgrade can put back what nobody has read; they are taken out as

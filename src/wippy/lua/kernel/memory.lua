@@ -19,6 +19,7 @@ local PROCESS = 3000                  -- bytes, about, of a process that does no
 
 local grown = {}                      -- process -> KB it has grown by, while growth is charged
 local charging = false
+local pause = 200                     -- percent of the memory in use at which the next collection begins
 local settled = 0                     -- bytes in use after the last full collection
 local blamed = false                  -- somebody was ended since
 
@@ -301,10 +302,15 @@ function S.charges_growth()
   local above = used() > S.soft * (charging and LOW * 0.9 or LOW)
   if above ~= charging then
     charging = above
-    count("param", "pause", above and 130 or 200)
+    count("param", "pause", above and pause > 130 and 130 or pause)
     grown = {}
   end
   return above
+end
+
+function S.set_pause(percent)
+  pause = percent
+  count("param", "pause", charging and percent > 130 and 130 or percent)
 end
 
 -- One step of the loop, charged to the process that makes it.
@@ -315,6 +321,12 @@ function S.charged_step(p, step)
   if after > before then grown[p] = (grown[p] or 0) + after - before end
   if after * 1024 > S.soft and not S.dying then relieve(false) end
   return preempted
+end
+
+-- Bytes of one value of a process, about.
+function S.weigh_value(v)
+  if type(v) == "string" then return #v + 24 end
+  return weigh(OBJECTS, function(add) add(v) end)
 end
 
 -- Bytes a process holds, its mail included, as far as `most` objects tell.

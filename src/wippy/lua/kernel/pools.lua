@@ -3,7 +3,7 @@
 -- inline and static pools are the node's: their size bounds what runs at the same time, so all calls go to the first shard.
 -- lazy and adaptive ones are each shard's own. A pool that shrinks drops what was idle longest.
 local S = ...
-local failure, push = S.failure, S.push
+local failure, push, TASKS = S.failure, S.push, S.TASKS
 local IDLE = 30000000000              -- nanoseconds after which an instance nobody needs is dropped
 local WINDOW = 100000000              -- nanoseconds between two measurements of an adaptive pool
 local HOME = 0
@@ -162,7 +162,7 @@ function S.return_instance(p)
   local def = instance.def
   local pool = def.pool
   if pool.adaptive then measure(pool) end
-  local spent = p.killed or p.nt > 1 or not instance.f or pool.closed
+  local spent = p.killed or p.nt & TASKS > 1 or not instance.f or pool.closed
   local surplus = pool.size > pool.limit
   local waiting = not surplus and next_waiting(pool)
   if waiting then

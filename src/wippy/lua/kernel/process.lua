@@ -11,7 +11,8 @@ local READY = S.READY
 
 S.root = { identity = 0, values = false, open = true }
 
--- 32 fields: one more would double the record.
+-- 32 fields: one more would double the record. Two are used twice: until the outcome is known `xv` is the time of the start
+-- (monotonic nanoseconds) and `xe` the PID of the parent, or false; `nt` holds tasks and steps (state.lua).
 local function new_process(id, host, ctx)
   return {
     pid = false, n = 0, id = id, host = host, ctx = ctx, env = false,
@@ -19,7 +20,7 @@ local function new_process(id, host, ctx)
     mbox = false, ebox = false, inbox = false, events = false, listeners = false,
     relations = false, trap = false, killed = false, dead = false, dnext = false,
     own = false, booting = false, noy = false, limits = false,
-    reply = false, instance = false, xv = false, xe = false,
+    reply = false, instance = false, xv = S.now, xe = false,
   }
 end
 
@@ -194,7 +195,7 @@ function S.deadlocked(p)
   local own = p.own
   if own and (next(own.ops or {}) or next(own.calls or {})) then return end
   if own and own.steps then return finish(p, nil, S.became_idle) end
-  finish(p, nil, S.make_error("Internal", "deadlock: all coroutines blocked with no pending operations (threads=" .. p.nt .. ")", false))
+  finish(p, nil, S.make_error("Internal", "deadlock: all coroutines blocked with no pending operations (threads=" .. (p.nt & S.TASKS) .. ")", false))
 end
 
 local canceled = S.failure("Canceled", "context canceled")
@@ -326,6 +327,7 @@ function S.bury()
     S.burying = true
     report(p)
     release(p)
+    if p.pid then S.count_ended(p) end
     if p.booting and not (p.own and p.own.upgraded) then
       local spawner = p.own and p.own.spawner
       if spawner then

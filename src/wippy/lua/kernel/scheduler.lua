@@ -9,6 +9,7 @@ local WAIT, TICK, TURN, SPAWN, READY, DONE = S.WAIT, S.TICK, S.TURN, S.SPAWN, S.
 local co_create, co_resume, co_yield = coroutine.create, coroutine.resume, coroutine.yield
 local co_status, type = coroutine.status, type
 local count, unpack, getinfo, error = collectgarbage, table.unpack, debug.getinfo, error
+local STEP <const> = 1 << 24          -- S.STEP
 local clock = S.clock
 
 -- Marks a process as ready. No allocation, cannot fail.
@@ -221,6 +222,7 @@ local function step(p)
     t.next = false
   end
   S.cur, S.task, S.began = p, t, false
+  p.nt = p.nt + STEP
   local limits = p.limits
   if limits then S.enter_step(limits) end
   local ok, tag, v, e
@@ -274,21 +276,25 @@ S.counting = 0                        -- processes whose steps are counted (eval
 
 -- Runs ready processes for about `seconds`. Returns true when some are left.
 local rounds = 0
-local plain_step = step               -- while steps are counted: S.counted_step
 local run_step = step                 -- when memory is short: S.charged_step
+local inner_step = step               -- while somebody watches: S.measured_step
+S.plain_step = step                   -- while steps are counted: S.counted_step
 
 local function choose_step()
-  plain_step = S.counting > 0 and S.counted_step or step
-  run_step = S.charges_growth() and S.charged_step or plain_step
+  S.plain_step = S.counting > 0 and S.counted_step or step
+  inner_step = S.measuring and S.measured_step or S.plain_step
+  run_step = S.charges_growth() and S.charged_step or inner_step
 end
+S.choose_step = choose_step
 
 function S.work(seconds)
+  if S.measuring then S.measure_from_here() end
   local limit = clock() + seconds
   local n = 0
   local p = S.head
   if S.counting > 0 then choose_step() end
   while p or S.dying do
-    if p and run_step(p, plain_step) then n = 15 end
+    if p and run_step(p, inner_step) then n = 15 end
     S.cur = false
     if S.dying then S.bury() end
     n = n + 1

@@ -86,6 +86,7 @@ function S.spawn(id, host_id, ctx, args, start)
   if shard ~= S.shard then return spawn_away(shard, id, host_id, ctx, args, start or nothing) end
   local p = S.cur
   local child = S.start_process(def, host_id, ctx, args, S.task)
+  child.xe = S.pid_of(p)
   if start then
     holder = equip(child, S.pid_of(p), start)
     if holder then return holder end
@@ -114,7 +115,7 @@ function S.exec(id, host_id, ctx, args)
   S.check_park()
   local callee, err = S.run_process(id, host_id, ctx, args, S.task)
   if not callee then return nil, err end
-  return S.park_asking()
+  return S.park_blocked()
 end
 
 -- Signals of other shards --------------------------------------------------------------------------------------------------
@@ -126,6 +127,7 @@ function S.spawn_for_shard(reference, id, host, parent, start, identity, values,
   local holder = holder_of(start)
   if not holder then
     local child = S.start_process(def, host, S.context(identity, values or false), args, { reference = reference })
+    child.xe = parent
     holder = equip(child, parent, start)
   end
   if holder then S.answer_signal(reference, holder, nil, true) end

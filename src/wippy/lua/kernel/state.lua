@@ -40,6 +40,10 @@ local S = {
   scramble = 0,       -- addresses are printed with these bits turned
   strict = false,     -- security.strict_mode
   limits = { depth = 200 },
+
+  STEP = 1 << 24,     -- `nt` of a process: its tasks, and above them the steps it has made
+  TASKS = (1 << 24) - 1,
+  measuring = false,  -- whether processor time is taken of every step (introspection.lua)
 }
 
 function S.seed()

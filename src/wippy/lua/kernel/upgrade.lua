@@ -47,6 +47,7 @@ end
 local function move(p, q)
   q.pid, q.n, q.relations, q.trap, q.shielded, q.reply, q.limits =
     p.pid, p.n, p.relations, p.trap, p.shielded, p.reply, p.limits
+  q.xv, q.xe, q.nt = p.xv, p.xe, q.nt + (p.nt & ~S.TASKS)
   local old, new = p.own or {}, S.own(q)
   new.names, new.watched, new.known_by = old.names, old.watched, old.known_by
   new.exits, new.kept = old.exits, old.kept

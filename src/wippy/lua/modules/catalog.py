@@ -6,13 +6,16 @@ imported when a guest first uses the name; entry points are looked up only for n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from wippy.core.errors import internal
+from wippy.core.errors import Error, internal
 from wippy.lua.modules.declare import Module
+
+log = logging.getLogger("wippy.lua")
 
 GROUP = "wippy.modules"
 
@@ -75,6 +78,20 @@ class Catalog:
     def names(self) -> Iterator[str]:
         """All module names that are not the kernel's."""
         yield from sorted({*self._paths, *self._entry_points()})
+
+    def declared(self) -> Iterator[Module]:
+        """Every module, the kernel's included; one that cannot be imported is left out."""
+        from wippy.lua.modules.core import KERNEL_MODULES
+
+        yield from KERNEL_MODULES.values()
+        for name in self.names():
+            try:
+                module = self.find(name)
+            except Error:
+                log.warning("module %s cannot be loaded", name, exc_info=True)
+                continue
+            if module is not None:
+                yield module
 
     def _loader(self, name: str) -> Callable[[], Any] | None:
         path = self._paths.get(name)
