@@ -26,8 +26,16 @@ entries:
     lifecycle: {auto_start: true, stop_timeout: 100ms}
   - {name: busy, kind: process.lua, source: file://busy.lua, modules: [time]}
   - {name: stuck, kind: process.lua, source: file://stuck.lua, modules: [time]}
-  - {name: busy.service, kind: process.service, process: busy, host: host, lifecycle: {auto_start: true, stop_timeout: 100ms}}
-  - {name: stuck.service, kind: process.service, process: stuck, host: host, lifecycle: {auto_start: true, stop_timeout: 100ms}}
+  - name: busy.service
+    kind: process.service
+    process: busy
+    host: host
+    lifecycle: {auto_start: true, stop_timeout: 100ms}
+  - name: stuck.service
+    kind: process.service
+    process: stuck
+    host: host
+    lifecycle: {auto_start: true, stop_timeout: 100ms}
 """
 BUSY = """\
 local time = require("time")
