@@ -6,7 +6,7 @@ Processor time is measured only while somebody watches: looking at it makes the 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wippy.lua.shard import Shard
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+Order = Literal["cpu", "memory", "mailbox"]
 
 WATCHED = 10_000_000_000  # nanoseconds that shards measure processor time after a look
 OBJECTS = 2000  # looked at for the memory of one process among all: a large one weighs at least so much
@@ -124,15 +126,14 @@ class Introspection:
         parts = await asyncio.gather(*(self._of_shard(shard, host, memory) for shard in self._node.shards))
         return [self._info(found, ProcessInfo) for part in parts for found in part]
 
-    async def weighed(self, processes: list[ProcessInfo]) -> list[ProcessInfo]:
-        """The same ones with their memory; what has ended meanwhile stays as it is."""
-
-        async def weigh(process: ProcessInfo) -> ProcessInfo:
-            shard = self._node.shard_of(process.pid)
-            memory = None if shard is None else await self._node.ask(shard, "weigh", process.pid.encode(), OBJECTS)
-            return msgspec.structs.replace(process, memory=memory)
-
-        return list(await asyncio.gather(*(weigh(process) for process in processes)))
+    async def largest(self, order: Order, limit: int) -> tuple[list[ProcessInfo], int]:
+        """At most `limit` processes with their memory, those with most of what `order` names first, and how many
+        there are in all."""
+        self.watch()
+        parts = await asyncio.gather(*(self._largest_of_shard(shard, order, limit) for shard in self._node.shards))
+        found = [self._info(row, ProcessInfo) for rows, _ in parts for row in rows]
+        found.sort(key=lambda p: (getattr(p, order) or 0, p.steps), reverse=True)
+        return found[:limit], sum(seen for _, seen in parts)
 
     async def process(self, pid: str) -> ProcessDetail:
         """One process. Raises Error(NotFound) when there is none."""
@@ -188,6 +189,16 @@ class Introspection:
             found += answer["list"]
             part = answer.get("part")
         return found
+
+    async def _largest_of_shard(self, shard: Shard, order: str, limit: int) -> tuple[list[dict[str, Any]], int]:
+        found: list[dict[str, Any]] = []
+        seen, part = 0, 0
+        while part is not None:
+            answer = await self._node.ask(shard, "largest", part, order.encode(), limit, OBJECTS)
+            found += answer["list"]
+            seen += answer["seen"]
+            part = answer.get("part")
+        return found, seen
 
     async def _hosts_of_shard(self, shard: Shard) -> list[tuple[str, dict[str, int]]]:
         found: list[tuple[str, dict[str, int]]] = []

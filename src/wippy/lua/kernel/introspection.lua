@@ -198,6 +198,44 @@ function views.processes(part, host, objects)
   return { part = part < PARTS and part or nil, list = list }
 end
 
+-- What the largest are looked for by. Memory is a guess for this purpose; the larger of two equal ones has made more steps.
+local GUESS = 200                     -- objects
+local orders = {
+  cpu = function(p) return (usage[p] or p.limits and p.limits.cpu or 0) end,
+  memory = function(p) return S.weigh_process(p, GUESS) end,
+  mailbox = unread,
+}
+
+-- Puts `p` into the list of at most `limit` processes, largest first.
+local function rank(list, keys, limit, p, key)
+  local n = #list
+  if n == limit and key <= keys[n] then return end
+  local at = n < limit and n + 1 or n
+  while at > 1 and keys[at - 1] < key do
+    list[at], keys[at] = list[at - 1], keys[at - 1]
+    at = at - 1
+  end
+  list[at], keys[at] = p, key
+end
+
+-- The largest processes of the parts from `part` on, how many there are, and the part to go on with.
+function views.largest(part, order, limit, objects)
+  if part == 0 then name_calls() end
+  local size, most = orders[order], order == "memory" and MOST_AT_ONCE or MOST_COUNTED
+  local list, keys, seen = {}, {}, 0
+  while part < PARTS and seen < most do
+    for _, p in next, S.processes_in(part) do
+      if not p.dead then
+        seen = seen + 1
+        if limit > 0 then rank(list, keys, limit, p, size(p) + (p.nt // STEP) * 1e-15) end
+      end
+    end
+    part = part + 1
+  end
+  for i = 1, #list do list[i] = describe(list[i], objects) end
+  return { part = part < PARTS and part or nil, list = list, seen = seen }
+end
+
 -- More about one process -------------------------------------------------------------------------------------------------------
 
 local function stacks(p)
@@ -247,12 +285,6 @@ local function keys(t)
   end
   sort(list)
   return list
-end
-
--- Bytes that one process holds, as far as so many objects tell; nil when there is none.
-function views.weigh(pid, objects)
-  local p = S.find_process(pid)
-  return p and not p.dead and S.weigh_process(p, objects) // 1 or nil
 end
 
 -- Everything about one process; nil when there is none.

@@ -15,11 +15,11 @@ import socket
 import stat
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wippy.compute.introspection import Introspection, ProcessInfo
+from wippy.compute.introspection import Introspection, Order
 from wippy.core.errors import Error, invalid
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ LONGEST_PATH = 107  # bytes that the address of a Unix socket holds
 LONGEST_REQUEST = 4096  # bytes
 MOST_CONNECTIONS = 16
 MOST_ROWS = 1000
-CROWD = 2000  # processes beyond which only those that are shown are weighed
 SILENCE = 60.0  # seconds after which a connection that asks nothing is closed
-
-Order = Literal["cpu", "memory", "mailbox"]
 
 
 class Processes(msgspec.Struct, tag_field="get", tag="processes", forbid_unknown_fields=True):
@@ -148,25 +145,8 @@ class ControlServer:
         }
 
     async def _processes(self, request: Processes | Overview) -> dict[str, Any]:
-        limit = max(0, min(request.limit, MOST_ROWS))
-        crowd = sum(shard.live for shard in self._node.shards) > CROWD
-        found = await self._look.processes(memory=not crowd or request.sort == "memory")
-        found.sort(key=_ORDERS[request.sort], reverse=True)
-        shown = found[:limit]
-        if crowd and request.sort != "memory":
-            shown = await self._look.weighed(shown)
-        return {"total": len(found), "processes": shown}
-
-
-def _by_cpu(p: ProcessInfo) -> Any:
-    return (p.cpu or 0.0, p.steps)
-
-
-_ORDERS: dict[str, Any] = {
-    "cpu": _by_cpu,
-    "memory": lambda p: (p.memory or 0, p.steps),
-    "mailbox": lambda p: (p.mailbox, p.steps),
-}
+        found, total = await self._look.largest(request.sort, max(0, min(request.limit, MOST_ROWS)))
+        return {"total": total, "processes": found}
 
 
 def _bound(path: Path) -> socket.socket:
