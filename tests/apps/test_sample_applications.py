@@ -1,6 +1,6 @@
 """Whole small applications of the kinds that must run unchanged (spec 03 §20 "Sample applications").
 
-The others are in `examples/`: ping-pong, worker pool, supervision, key-value, event bus, ten thousand tickers, the shop.
+The others are in `examples/`: ping-pong, worker pool, supervision, key-value, event bus, ten thousand tickers, shop.
 """
 
 from __future__ import annotations
