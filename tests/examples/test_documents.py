@@ -25,7 +25,16 @@ DOCUMENTS = [
 APPLICATIONS = ("time.md", "streams-and-files.md", "exec.md", "eval.md")
 GUIDES = [
     ROOT / "docs" / name
-    for name in ("processes.md", "http.md", "errors.md", "security.md", "contracts.md", "groups.md", *APPLICATIONS)
+    for name in (
+        "processes.md",
+        "http.md",
+        "errors.md",
+        "security.md",
+        "contracts.md",
+        "groups.md",
+        "operations.md",
+        *APPLICATIONS,
+    )
 ]
 EMBEDDING = ROOT / "docs" / "embedding.md"
 
@@ -50,7 +59,9 @@ def test_the_application_of_the_readme(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-@pytest.mark.parametrize(("name", "count"), [("getting-started", 5), ("security", 4), ("contracts", 1), ("groups", 1)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("getting-started", 5), ("security", 4), ("contracts", 1), ("groups", 1), ("operations", 1)]
+)
 def test_commands_print_what_the_page_says(tmp_path: Path, name: str, count: int) -> None:
     page = ROOT / "docs" / f"{name}.md"
     directory = written(page, tmp_path)
