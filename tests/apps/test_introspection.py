@@ -257,6 +257,21 @@ def test_unread_messages_by_topic_and_relations() -> None:
     app.use(work)
 
 
+@pytest.mark.parametrize(
+    "value", ["'plain'", "5", "true", "{ kind = 5 }", "{ kind = {} }", "print", "setmetatable({}, {})"]
+)
+def test_a_process_cannot_hide_by_what_it_puts_into_its_own_channels(value: str) -> None:
+    app = App().process("odd", f"process.listen('a'):send({value}) process.registry.register('odd') time.sleep('1m')")
+
+    async def work(runtime: Runtime) -> list[str]:
+        pid = await runtime.spawn("app:odd", "app:host")
+        await found(lambda: runtime.node.lookup("odd"))
+        assert (await runtime.processes("app:host"))[0].mailbox == 1
+        return [t.topic for t in (await runtime.process(pid)).topics]
+
+    assert app.use(work) == ["(value)"]
+
+
 def test_there_is_no_such_process() -> None:
     async def work(runtime: Runtime) -> None:
         for pid in ("{app:host|0x00100}", "{app:host|0x0ff}", "nonsense", ""):

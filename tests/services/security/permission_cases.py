@@ -550,6 +550,7 @@ def _system() -> list[Case]:
         *(read(f"process.{name}", name) for name in ("pid", "hostname", "cwd")),
         read("modules", "modules"),
         read("hosts.list", "hosts"),
+        read("hosts.exceeded", "hosts"),
         read("hosts.processes", "hosts", "'app:host'"),
         read("supervisor.state", "supervisor", "'app:host'"),
         read("supervisor.states", "supervisor"),

@@ -142,6 +142,20 @@ def test_limits_of_a_process_are_shown() -> None:
     assert run(body, on=limited) == {"mailbox": 5.0, "cpu_total": 3.0}
 
 
+def test_exceeded_limits_are_counted() -> None:
+    limited = app().add("small", "process.host", limits={"mailbox": 2}, lifecycle={"auto_start": True})
+    limited.process("full", "for _ = 1, 5 do process.send(process.pid(), 'x') end")
+    body = """
+        local before = system.hosts.exceeded().mailbox
+        for _ = 1, 3 do
+          process.spawn_monitored("app:full", "app:small")
+          process.events():receive()
+        end
+        return { before == nil, system.hosts.exceeded().mailbox }
+    """
+    assert run(body, on=limited) == [True, 3.0]
+
+
 def test_services_and_their_states() -> None:
     broken = app().process("broken", "error('no')")
     broken.add(

@@ -4,8 +4,8 @@
 -- Steps are counted always. Processor time is taken only of limited processes, and of all while somebody watches: a look at
 -- the thread's clock costs as much as a short step.
 local S = ...
-local STEP, TASKS, TOPIC, FROM, DATA = S.STEP, S.TASKS, S.TOPIC, S.FROM, S.DATA
-local next, rawget, sort, sub, prim = next, rawget, table.sort, string.sub, S.prim
+local STEP, TASKS, TOPIC, DATA = S.STEP, S.TASKS, S.TOPIC, S.DATA
+local next, type, rawget, sort, sub, prim = next, type, rawget, table.sort, string.sub, S.prim
 local nothing = {}
 
 local PARTS = 256                     -- of the table of processes (mailbox.lua)
@@ -250,6 +250,12 @@ local function stacks(p)
   return list
 end
 
+-- A channel of listen() holds what its process has sent into it as well: anything.
+local function topic_of(m)
+  local topic = type(m) == "table" and (rawget(m, TOPIC) or rawget(m, "kind"))
+  return type(topic) == "string" and short(topic) or "(value)"
+end
+
 local function topics_of(p)
   local found, list, looked = {}, {}, 0
   local function add(queue)
@@ -257,14 +263,14 @@ local function topics_of(p)
       if looked == MOST_LISTED then return end
       looked = looked + 1
       local m = queue[i]
-      local topic = short(rawget(m, TOPIC) or rawget(m, "kind"))
+      local topic = topic_of(m)
       local row = found[topic]
       if not row then
         row = { topic = topic, count = 0, bytes = 0 }
         found[topic], list[#list + 1] = row, row
       end
       row.count = row.count + 1
-      row.bytes = row.bytes + S.weigh_value(rawget(m, TOPIC) and rawget(m, DATA) or m) // 1
+      row.bytes = row.bytes + S.weigh_value(type(m) == "table" and rawget(m, TOPIC) and rawget(m, DATA) or m) // 1
     end
   end
   add(p.mbox)

@@ -196,6 +196,11 @@ def _declare_hosts(system: Module, node: Node) -> None:
             raise not_found(f"host not found: {host}")
         return [_process(info) for info in await look.processes(host)]
 
+    @system.function("hosts.exceeded() -> table", yields=True, permission=_read("hosts"))
+    async def exceeded() -> Any:
+        """How often each limit has ended a process or a call: {mailbox = 2}."""
+        return _floats(await look.exceeded())
+
 
 def _process(info: ProcessInfo) -> dict[str, Any]:
     shown = {
