@@ -20,6 +20,7 @@ local TEXTS = {
 local KINDS = { mailbox = "RateLimited", messages_per_second = "RateLimited" }
 
 local function exceed(p, name, used, limit)
+  if p.killed then return end           -- it runs on until its next look at the flag
   exceeded[name] = (exceeded[name] or 0) + 1
   local message = "limit exceeded: " .. name .. ": the process " .. string.format(TEXTS[name], used, limit)
   local err = S.make_error(KINDS[name] or "Internal", message, nil, { limit = name, used = used, allowed = limit })
