@@ -241,6 +241,19 @@ def test_the_terminal_may_change_its_size(served: Path, terminal: Terminal) -> N
     terminal.shows("ended with 0")
 
 
+@pytest.mark.parametrize("kind", ["vt100", "xterm"])
+def test_simple_terminals_will_do(served: Path, terminal: Terminal, kind: str) -> None:
+    terminal.start(served, "env", f"TERM={kind}", "LC_ALL=POSIX", WIPPY, "top")
+    terminal.shows("app:busy", "q quit")
+    terminal.press("q")
+    terminal.shows("ended with 0")
+
+
+def test_a_terminal_that_cannot_place_text_gets_one_line(served: Path, terminal: Terminal) -> None:
+    terminal.start(served, "env", "TERM=nonsense", WIPPY, "top")
+    assert "Traceback" not in terminal.shows("this terminal cannot show a table", "ended with 1")
+
+
 def test_when_the_runtime_ends_top_ends_with_one_line(tmp_path: Path, terminal: Terminal) -> None:
     directory = project(tmp_path, _index=INDEX, **{"busy.lua": BUSY, "stuck.lua": STUCK})
     with running(directory, "--control") as process:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import curses
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from wippy.cli import top_view as view
-from wippy.core.errors import NOT_FOUND, Error
+from wippy.core.errors import NOT_FOUND, Error, invalid
 
 if TYPE_CHECKING:
     from wippy.services.control.client import Control
@@ -19,11 +20,15 @@ ENTER, ESCAPE, BACKSPACE = (10, 13, curses.KEY_ENTER), 27, (8, 127, curses.KEY_B
 
 
 def show(control: Control, sort: str, limit: int) -> None:
-    """Runs until the user quits. Raises Error(Unavailable) when the runtime ends."""
+    """Runs until the user quits. Raises Error(Unavailable) when the runtime ends, Error(Invalid) for a terminal that
+    cannot place text."""
     for fixed in ("LINES", "COLUMNS"):  # where they are exported curses would not see the terminal change its size
         os.environ.pop(fixed, None)
     curses.set_escdelay(25)
-    curses.wrapper(lambda window: Screen(window, control, sort, limit).run())
+    try:
+        curses.wrapper(lambda window: Screen(window, control, sort, limit).run())
+    except curses.error as e:
+        raise invalid(f"this terminal cannot show a table ({e}): try --once") from None
 
 
 class Screen:
@@ -40,8 +45,10 @@ class Screen:
         self._details: list[str] | None = None
         self._scroll = 0
         self._looked = 0.0
-        curses.use_default_colors()
-        curses.curs_set(0)
+        with contextlib.suppress(curses.error):  # a terminal need not be able to
+            curses.use_default_colors()
+        with contextlib.suppress(curses.error):
+            curses.curs_set(0)
         window.timeout(100)
 
     def run(self) -> None:
@@ -152,4 +159,6 @@ class Screen:
 
     def _line(self, at: int, text: str, attributes: int = 0) -> None:
         if 0 <= at < self._window.getmaxyx()[0]:
-            self._window.addnstr(at, 0, text, self._width(), attributes)
+            code = self._window.encoding
+            shown = text.encode(code, "replace").decode(code)
+            self._window.addnstr(at, 0, shown, self._width(), attributes)
