@@ -31,9 +31,14 @@ end
 
 local HOST, SELF = "%(host)s", process.id()
 local perform = {}
-function perform.spawn(variant, child, ops) return process[variant](SELF, HOST, known, child, ops) end
+function perform.spawn(variant, child, ops)
+  local pid, err = process[variant](SELF, HOST, known, child, ops)
+  known[child] = pid
+  return pid, err
+end
 function perform.spawn_named(variant, child, ops, name, n)
-  local spawner = process.with_context({}):with_name(name):with_message("m", { label, n }):with_message("t", { label, n })
+  local spawner = process.with_context({}):with_name(name)
+  spawner = spawner:with_message("m", { label, n }):with_message("t", { label, n })
   return spawner[variant](spawner, SELF, HOST, known, child, ops)
 end
 function perform.send(to, topic, n) return process.send(known[to] or to, topic, { label, n }) end
@@ -69,12 +74,13 @@ local function event(e)
   local result, holders = e.result, {}
   for i, name in ipairs(%(names)s) do holders[i] = process.registry.lookup(name) or "" end
   if not result then return note("event", e.kind, e.from, e.reason, holders, "") end
-  local detail = result.error and "E:" .. result.error:kind() .. ":" .. result.error:message() or "V:" .. tostring(result.value)
+  local failed = result.error
+  local detail = failed and "E:" .. failed:kind() .. ":" .. failed:message() or "V:" .. tostring(result.value)
   local _, late = process.send(e.from, "m", { label, 0 })
   note("event", e.kind, e.from, detail, holders, late and tostring(late) or "taken")
 end
 
-local function main()
+local function live()
   note("born", process.pid())
   local last = act(script)
   if last then return last end
@@ -94,7 +100,7 @@ local function main()
   end
   return last
 end
-local last = main()
+local last = live()
 return ending[last[1]](last[2])
 """
 

@@ -194,7 +194,7 @@ class Actors(RuleBasedStateMachine):
 
     def compare_answers(self, label: str, alive: bool, done: list[list[Any]]) -> None:
         expected = self.model.answers.get(label, [])
-        assert len(done) == len(expected) or not alive and len(done) <= len(expected), (label, done, expected)
+        assert len(done) == len(expected) or (not alive and len(done) <= len(expected)), (label, done, expected)
         for answer, got in zip(expected, done, strict=False):
             assert agrees(self.bench, answer, got), (label, answer, got)
 
