@@ -32,7 +32,7 @@ log = logging.getLogger("wippy.lua")
 KERNEL = Path(__file__).parent / "kernel"
 FILES = (
     "errors", "copy", "wire", "boundary", "permissions", "host", "sandbox", "numbers", "strings", "patterns",
-    "tables", "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "functions",
+    "tables", "scheduler", "coroutines", "channel", "payload", "mailbox", "process", "relations", "names", "functions",
     "pools", "timers", "memory", "bus", "types", "type_values", "modules", "definitions", "contexts", "retry",
     "calls", "spawning", "signals", "spawner", "upgrade", "limits", "evaluation", "introspection", "guest",
     "funcs", "os", "interface",

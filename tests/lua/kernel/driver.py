@@ -42,22 +42,6 @@ class Source:
     call_host: str | None = None
 
 
-class Names:
-    """The names of a node with several shards."""
-
-    def __init__(self) -> None:
-        self.held: dict[bytes, bytes] = {}
-
-    def lookup(self, name: bytes) -> bytes | None:
-        return self.held.get(name)
-
-    def register(self, name: bytes, pid: bytes) -> bool:
-        return self.held.setdefault(name, pid) == pid
-
-    def unregister(self, name: bytes) -> bool:
-        return self.held.pop(name, None) is not None
-
-
 class Driver:
     """The host of one or more shards, played by the test. `here`: on how many shards the process host runs."""
 
@@ -72,7 +56,6 @@ class Driver:
         self.entries = {k: v if isinstance(v, Source) else Source(v) for k, v in entries.items()}
         self.clock = Clock()
         self.names = NodeNames()
-        self.names = Names()
         self.bindings = Bindings(self)
         self.bindings.provide(Catalog(None).find)
         self.open = open_identity

@@ -212,3 +212,39 @@ def test_a_denied_relation_is_not_made(verb: str) -> None:
     driver.denied.add((f"process.{verb}", pid))
     assert driver.value("t:asks", pid) == f"not allowed to {verb}: {pid}"
     assert driver.lua("local S, pid = ... return S.find_process(pid).relations", pid.encode()) is False
+
+
+NAMED = """
+    local child = ...
+    local r, pid = process.registry, process.spawn_monitored(child, "t:away")
+"""
+
+
+def names_over_shards(body: str) -> object:
+    driver = Driver({}, shards=2)
+    child = driver.define("process.registry.register('own') process.inbox():receive()")
+    return driver.do(NAMED + body, child)
+
+
+def test_a_name_given_to_a_process_of_another_shard_ends_with_it() -> None:
+    body = """
+        local given, again = r.register("n", pid), r.register("n", pid)
+        local held, refused = r.lookup("n") == pid, select(2, r.register("n"))
+        process.send(pid, "end")
+        process.events():receive()
+        local dead = select(2, r.register("n", pid))
+        return { given, again, held, refused:message(), r.lookup("n") == nil, dead:kind(), r.register("n") }"""
+    assert names_over_shards(body) == [True, True, True, "name already registered", True, "NotFound", True]
+
+
+def test_a_name_taken_back_from_another_shard_is_not_freed_again_by_its_old_holder() -> None:
+    body = """
+        process.send(pid, "first")
+        process.events():receive()
+        pid = process.spawn_monitored(child, "t:away")
+        while not r.lookup("own") do time.sleep("1ms") end
+        local taken = r.unregister("own") and r.register("own")
+        process.send(pid, "end")
+        process.events():receive()
+        return { taken, r.lookup("own") == process.pid() }"""
+    assert names_over_shards(body) == [True, True]

@@ -15,11 +15,10 @@ function interface.share_names()
     end,
     register = function(name, pid)
       local _, taken = prim(S.prims.name_register, name, pid)
-      if taken then return true end
-      return nil, failure("AlreadyExists", "name already registered")
+      return taken
     end,
-    unregister = function(name)
-      local _, gone = prim(S.prims.name_unregister, name)
+    unregister = function(name, pid)
+      local _, gone = prim(S.prims.name_unregister, name, pid)
       return gone
     end,
   }

@@ -1,4 +1,4 @@
--- Links, monitors, cancel, terminate, names (spec 03 §3.3, §3.7, §3.10, §19). What concerns a process of another shard goes
+-- Links, monitors, cancel, terminate (spec 03 §3.3, §3.7, §19). What concerns a process of another shard goes
 -- out as a signal; a question to it (does it exist?) parks the caller until the answer comes back.
 local S = ...
 local type, next, rawget, pcall = type, next, rawget, pcall
@@ -155,9 +155,9 @@ S.no_process = no_process
 -- before it tells anybody's relations.
 local known_away, known_count = {}, 0  -- PID -> shard
 
-local function know(pid, shard)
+function S.know(pid)
   if known_count >= 4096 then known_away, known_count = {}, 0 end
-  known_away[pid] = shard
+  known_away[pid] = shard_of(pid)
   known_count = known_count + 1
 end
 function S.forget_away(pid) known_away[pid] = nil end
@@ -174,11 +174,10 @@ function S.send_away(pid, topic, n, ...)
   end
   local shard = shard_of(pid)
   if shard == S.shard or shard == -1 then return nil, no_process(pid) end
+  S.check_park()
+  S.note_answer(pid)
   local ok, text = S.ask(pid, "message", from, topic, args)
-  if ok then
-    know(pid, shard)
-    return true
-  end
+  if ok then return true end
   return nil, text == "process not found" and no_process(pid) or failure("NotFound", text)
 end
 
@@ -199,80 +198,6 @@ function S.tell_known(p, own)
   for shard in next, own.known_by or {} do
     S.signal(S.shard_pid(shard), "gone", p.pid)
     own.known_by[shard] = nil
-  end
-end
-
--- Names: a table of this shard's own names; with several shards the node decides (S.node_names, which the host turns on
--- with the second shard).
-local names = {}
-
--- From now on names are the node's: those of this shard become known to the others.
-function S.share_names(node_names)
-  S.node_names = node_names
-  for name, p in next, names do
-    if not p.dead then node_names.register(name, p.pid) end
-  end
-end
-function S.lookup_name(name)
-  local p = names[name]
-  if p and not p.dead then return p.pid end
-  if S.node_names then return S.node_names.lookup(name) end
-  return nil
-end
-
-local function own_names(p)
-  local own = S.own(p)
-  local list = own.names
-  if not list then
-    list = {}
-    own.names = list
-  end
-  return list
-end
-
-function S.register_name(name, pid)
-  local p = find_process(pid)
-  local holder = names[name]
-  if holder and not holder.dead then
-    if holder == p then return true end
-    return nil, failure("AlreadyExists", "name already registered")
-  end
-  if not p or p.dead then
-    if S.node_names and S.is_away(pid) then return S.node_names.register(name, pid) end
-    return nil, failure("NotFound", "process not found")
-  end
-  if S.node_names then
-    local ok, err = S.node_names.register(name, pid)
-    if not ok then return nil, err end
-  end
-  own_names(p)[name] = true
-  names[name] = p
-  return true
-end
-
-function S.unregister_name(name)
-  local p = names[name]
-  if not p then
-    return S.node_names and S.node_names.unregister(name) or false
-  end
-  names[name] = nil
-  if p.own and p.own.names then p.own.names[name] = nil end
-  if S.node_names then S.node_names.unregister(name) end
-  return true
-end
-
--- The record of a process has changed under the same PID.
-function S.rename_holder(p)
-  for name in next, p.own and p.own.names or {} do names[name] = p end
-end
-
-function S.release_names(p, own)
-  for name in next, own.names or {} do
-    if names[name] == p then
-      names[name] = nil
-      if S.node_names then S.node_names.unregister(name) end
-    end
-    own.names[name] = nil
   end
 end
 

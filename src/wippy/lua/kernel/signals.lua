@@ -1,6 +1,6 @@
 -- Signals between shards: messages, exits, relations, spawns; a question parks its task until the other shard has answered.
 local S = ...
-local select, pcall = select, pcall
+local select, pcall, type = select, pcall, type
 local unpack, pack, string_unpack = table.unpack, string.pack, string.unpack
 local encode, decode_list, request, SIGNAL, MESSAGE = S.encode, S.decode_list, S.request, S.SIGNAL, S.MESSAGE
 
@@ -26,15 +26,18 @@ function S.receive_message(pid, text)
   if p and not p.dead and not pcall(deliver, p, text) then S.kill(p, S.out_of_memory) end
 end
 
--- The next question starts a process: its relations are noted when the answer comes, for its end may come right behind.
-local relating = {}
-function S.relate_answer(start) relating[last_ask + 1] = start end
+-- What the answer to the next question makes true is noted when it comes, before the task goes on: news of the process's end
+-- may come right behind. `what`: what the process starts with, or the PID of who is known to live by its answer.
+local noting = {}
+function S.note_answer(what) noting[last_ask + 1] = what end
 
-local function relate(k, t, child)
-  local start = relating[k]
-  if not start then return end
-  if child and t and not t.p.dead then S.relate(t.p, child, start) end
-  relating[k] = nil
+local function note(k, t, v)
+  local what = noting[k]
+  if not what then return end
+  if not v then noting[k] = nil return end
+  if type(what) == "string" then S.know(what)
+  elseif t and not t.p.dead then S.relate(t.p, v, what) end
+  noting[k] = nil
 end
 
 -- Asks the shard of `pid`; the answer goes to `reply` (see S.answer). Returns the question's number on this node.
@@ -67,6 +70,7 @@ local signals = {
   exit = function(pid, from, v, e) S.exited(pid, from, v, e) end,
   down = function(pid, from, v, e) S.link_lost(pid, from, v, e) end,
   watch = S.watch, unwatch = S.unwatch, link = S.join_link, unlink = S.drop_link,
+  name = S.take_name, unname = S.forget_name,
   cancel = S.cancel_process, terminate = S.terminate_process,
   abandon = function(_, reference) S.abandon_for_shard(reference) end,
 }
@@ -81,7 +85,7 @@ end
 local function answered(reference, v, e, held)
   local k = reference // S.stride
   local to = asks[k]
-  if not held then relate(k, to, v) else relating[k] = nil end
+  if not held then note(k, to, v) else noting[k] = nil end
   if to then S.answer(to, v, e) end
   asks[k] = nil
 end

@@ -69,7 +69,7 @@ local function spawn_away(shard, id, host_id, ctx, args, start)
   local parent = S.pid_of(S.cur)
   if start.monitor or start.link then
     S.relations_of(S.cur)
-    S.relate_answer(start)
+    S.note_answer(start)
   end
   local rest = { monitor = start.monitor, link = start.link, name = start.name, messages = start.messages }
   return S.ask(shard_pid(shard), "spawn", id, host_id, parent, rest, ctx.identity, ctx.values or nil, args)
