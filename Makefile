@@ -1,10 +1,10 @@
-# make demo | test | check | bench: each makes its own .venv when it is missing.
+# make demo | test | check | bench | chaos | soak: each makes its own .venv when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench chaos soak clean
 
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,6 +25,12 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+chaos: $(STAMP)
+	@CHAOS_SECONDS=60 $(BIN)/python -m pytest tests/soak/test_chaos.py
+
+soak: $(STAMP)
+	@SOAK_MESSAGES=5000000 SOAK_SPAWNS=500000 $(BIN)/python -m pytest tests/soak/test_soak.py
 
 clean:
 	@rm -rf $(VENV)
