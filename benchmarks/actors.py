@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks import app
+from benchmarks.isolated import each
 from benchmarks.limit import Limit
 from benchmarks.rows import Row, absolute, row
 from wippy import Runtime
@@ -195,8 +196,4 @@ async def _million() -> list[Row]:
 
 
 def rows() -> Iterator[Row]:
-    import uvloop
-
-    for measure in (_relations, _threads, _mass, _million):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            yield from runner.run(measure())
+    return each(__name__, "_relations", "_threads", "_mass", "_million")

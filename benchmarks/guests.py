@@ -10,6 +10,7 @@ from typing import Any
 import lupa.lua55 as lua55
 
 from benchmarks import app
+from benchmarks.isolated import each
 from benchmarks.limit import Limit
 from benchmarks.pykka_chat import messages_per_second as pykka_messages
 from benchmarks.rows import Row, absolute, row
@@ -121,8 +122,4 @@ async def _cpu() -> list[Row]:
 
 
 def rows() -> Iterator[Row]:
-    import uvloop
-
-    for measure in (_message, _population, _call, _cpu, _fair):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            yield from runner.run(measure())
+    return each(__name__, "_message", "_population", "_call", "_cpu", "_fair")

@@ -117,6 +117,13 @@ local function pass_over(entry)
   if not entry.live and stopped > 0 then stopped = stopped - 1 end
 end
 
+-- What timers deliver; one value, which nobody can change, for all that are due in a turn.
+local moment, moment_at = false, -1
+local function present_time()
+  if moment_at ~= S.now then moment, moment_at = S.time_now(), S.now end
+  return moment
+end
+
 local function fire(entry)
   if entry.task then
     wake(entry.task)
@@ -127,7 +134,7 @@ local function fire(entry)
   else
     local period = entry.period
     if not period then entry.live = false end
-    S.offer(entry.channel, S.time_now(), true)
+    S.offer(entry.channel, present_time(), true)
     if not period then
       S.close_channel(entry.channel)
       disown(entry)
