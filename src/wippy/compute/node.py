@@ -14,6 +14,7 @@ from wippy.compute.capacity import Capacity
 from wippy.compute.code import CodeStore
 from wippy.compute.identity import Identities
 from wippy.compute.names import NodeNames
+from wippy.compute.pids import STRIDE, process_number
 from wippy.compute.supervisor import Supervisor
 from wippy.core.clock import Clock
 from wippy.core.errors import Error, canceled, internal, not_found
@@ -32,7 +33,6 @@ from wippy.registry.registry import Registry
 log = logging.getLogger("wippy")
 guest_log = logging.getLogger("wippy.guest")
 
-STRIDE = 256  # PID numbers are k * STRIDE + shard (kernel/state.lua)
 CROWDED = 16_000  # processes of one shard beyond which new ones go to another: its collector stops for 5 ms
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
@@ -187,9 +187,15 @@ class Node:
 
     def place(self, host_id: str, shard: int) -> int:
         """The shard for a new process whose own one is crowded, or none of the host's; made when all are crowded."""
-        newest = self.shards[-1]
-        alone = self._scheduler_of[newest.index] is self.loop_scheduler and newest.index in self._placement(host_id)
-        target = newest if alone and newest.live < CROWDED else self._place(host_id)
+        placement, newest = self._placement(host_id), self.shards[-1]
+        if (
+            newest.index in placement
+            and newest.live < CROWDED
+            and self._scheduler_of[newest.index] is self.loop_scheduler
+        ):
+            target = newest
+        else:
+            target = self._least_loaded(placement)
         if target.live >= CROWDED and len(self.shards) < STRIDE:
             scheduler = self._scheduler_of[target.index]
             if scheduler is self.loop_scheduler and self._scheduler_of[shard] is scheduler:
@@ -275,7 +281,7 @@ class Node:
         `on_start` is called with (shard, process number) before the process's method runs; such a process cannot be
         terminated by others.
         """
-        shard = self._place(host_id)
+        shard = self._least_loaded(self._placement(host_id))
         number = next(self._numbers)
         exited = self.loop.create_future()
         pending = Pending(self.loop.create_future(), exited)
@@ -288,8 +294,8 @@ class Node:
         pid, _ = await pending.result
         return pid, exited
 
-    def _place(self, host_id: str) -> Shard:
-        return min((self.shards[i] for i in self._placement(host_id)), key=lambda s: s.live)
+    def _least_loaded(self, placement: list[int]) -> Shard:
+        return min((self.shards[index] for index in placement), key=lambda shard: shard.live)
 
     def _placement(self, host_id: str) -> list[int]:
         """The shards that processes of a host may be on. Raises Error when it is no host or does not run."""
@@ -477,15 +483,6 @@ class Node:
             if not pending.result.done():
                 pending.result.set_exception(canceled("runtime stopped"))
                 pending.result.exception()
-
-
-def process_number(pid: str) -> int:
-    """The number in a PID text; 0 when it is none."""
-    _, bar, uniq = pid.rstrip("}").rpartition("|")
-    try:
-        return int(uniq, 16) if bar else 0
-    except ValueError:
-        return 0
 
 
 def _outcome(body: bytes) -> tuple[Any, Any]:

@@ -145,14 +145,12 @@ local function deliver(p, topic, m)
   push(mbox, m)
   if p.limits then S.check_mailbox(p, p.limits, mbox) end
 end
-S.deliver = deliver
 
 local function build(topic, from, n, ...)
   local list = { ... }
   for i = 1, n do list[i] = copy(list[i]) end
   return new_message(topic, from, list, n)
 end
-S.build_message = build
 
 -- A message from the host or another shard; the payloads belong to it already. Only the host may use reserved topics.
 function S.deliver_foreign(p, topic, from, list)

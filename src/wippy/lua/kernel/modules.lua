@@ -5,7 +5,6 @@ local type, next, error, setmetatable, rawget, select, load = type, next, error,
 local unpack, HANDLE, decode, prim = table.unpack, S.HANDLE, S.decode, S.prim
 
 local handle_classes = {}             -- class number -> metatable of the host's handles
-S.handle_classes = handle_classes
 
 function S.make_handle(class, id)
   local p = S.cur or S.receiver

@@ -149,7 +149,6 @@ local function no_process(pid)
   if host and not S.host_known(host) then return failure("NotFound", "host not found") end
   return failure("NotFound", "process not found")
 end
-S.no_process = no_process
 
 -- Processes of other shards that are known to live: a message to them needs no answer. Their shard tells of their end
 -- before it tells anybody's relations.

@@ -139,17 +139,14 @@ function methods:with_options(options)
   network_allowed(options)
   return with(s, "options", overlaid(s.options or {}, options))
 end
-function methods:with_actor(actor)
-  local s = spawner_of(self, "with_actor")
-  actor = S.actor_state(actor, "with_actor")
-  security_allowed()
-  return with(s, "actor", actor)
-end
-function methods:with_scope(scope)
-  local s = spawner_of(self, "with_scope")
-  scope = S.scope_state(scope, "with_scope")
-  security_allowed()
-  return with(s, "scope", scope)
+for field, state_of in next, { actor = S.actor_state, scope = S.scope_state } do
+  local name = "with_" .. field
+  methods[name] = function(self, handle)
+    local s = spawner_of(self, name)
+    local state = state_of(handle, name)
+    security_allowed()
+    return with(s, field, state)
+  end
 end
 
 function methods:with_name(name)

@@ -393,4 +393,3 @@ end
 function M.randomseed() end
 
 S.base.math = S.library(M)
-S.math = M

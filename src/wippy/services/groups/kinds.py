@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from wippy.compute.lifecycle import Lifecycle
-from wippy.compute.node import STRIDE
+from wippy.compute.pids import STRIDE
 from wippy.core.config import Duration, duration
 from wippy.core.errors import internal
 from wippy.lua.wire import encode_list
