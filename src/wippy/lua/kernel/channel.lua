@@ -4,7 +4,7 @@
 -- State `c`: h the handle, cap the capacity, buffered values [first..last] in `c` itself, w the first waiting receiver,
 -- feed (the queue an unbuffered kernel channel reads from, which may be `c` itself), closed, and more: {wq the receivers
 -- behind w, sq waiting senders, case the receive case}, made when first needed.
--- A waiter is a task (plain receive) or a select record (new_selection); a task has a field `co`, a record none.
+-- A waiter is a task (plain receive) or a select record (new_selection, `standing`); a task has a field `co`, a record none.
 -- Invariant: handing a value over is done with plain stores; whatever it needs was allocated when the waiter parked.
 local S = ...
 local CHANNEL, CASE, WAIT = S.CHANNEL, S.CASE, S.WAIT
@@ -160,7 +160,7 @@ local function give(c, v, ok)
       end
     end
     if waits then
-      if not w.co then withdraw(w, c) end
+      if w.n then withdraw(w, c) end
       return true
     end
   end
@@ -389,6 +389,73 @@ local function wait_for(sel)
   return co_yield(WAIT)
 end
 
+local function select_once(real, plain, polling)
+  local sel = new_selection(real, plain)
+  local result = ready_case(sel, not polling)
+  if result then return result end
+  if polling then return { default = true, ok = true } end
+  local p = S.cur
+  if p.noy or p.booting then check_park() end
+  sel.task, sel.result = S.task, { channel = false, value = false, ok = false }
+  return wait_for(sel)
+end
+
+-- The standing select of a task: processes select over the same cases again and again. When it has been decided it stays
+-- where it waits; being `done`, it is passed over there until the next select finds that nearly nothing has to be done.
+-- {task, done, result, count, [1..count] the case records}; only receiving from channels where nobody else waits.
+-- Invariant: it is `w` of a channel, or not in it at all; the channels that it is `w` of are among its cases.
+local MOST_STANDING <const> = 16
+
+local function stand(t)
+  local sel = { false, false, false, false, task = t, done = true, result = false, count = 0 }
+  t.standing = sel
+  return sel
+end
+
+-- The cases from `first` on are given up.
+local function stand_down(sel, first)
+  for i = first, sel.count do
+    local c = sel[i].channel
+    sel[i] = false
+    local listed = false
+    for k = 1, first - 1 do listed = listed or sel[k].channel == c end
+    if c.w == sel and not listed then
+      local wq = c.more.wq
+      c.w = wq.first <= wq.last and pop(wq) or false
+    end
+  end
+  sel.count = first - 1
+end
+
+-- Makes the cases of a list those of `sel`: the result of the first that is ready, nil when it may wait now, false when the
+-- list is not for a standing select.
+local function stand_for(sel, list, plain, length)
+  for i = 1, length do
+    local item
+    if plain then item = list[i] else item = rawget(list, i) end
+    if getmetatable(item) ~= case_meta then return false end
+    local case = item[CASE]
+    local c = case.channel
+    if sel[i] ~= case then
+      if case.send then return false end
+      stand_down(sel, i)
+      sel[i], sel.count = case, i
+    end
+    local w = c.w
+    if w ~= sel then
+      if w then return false end
+      c.w = sel
+    end
+    local feed, sq = c.feed or c, c.more.sq
+    if feed.first <= feed.last or c.closed or sq.first <= sq.last then
+      local found, v, ok = take(c, true)
+      if found then return { channel = c.h, value = v, ok = ok } end
+    end
+  end
+  if sel.count > length then stand_down(sel, length + 1) end
+  return nil
+end
+
 function module.select(list, default)
   local real, plain = list, not getmetatable(list)
   if type(list) ~= "table" then bad_argument(1, "select", "table", list) end
@@ -397,18 +464,21 @@ function module.select(list, default)
     real = content(list)
     plain = not getmetatable(real)
   end
-  local sel = new_selection(real, plain)
   local polling = default == true
   if not polling then
     if plain then polling = real.default == true else polling = rawget(real, "default") == true end
   end
-  local result = ready_case(sel, not polling)
+  local p, length = S.cur, plain and #real or rawlen(real)
+  if polling or length == 0 or length > MOST_STANDING or p.noy or p.booting then
+    return select_once(real, plain, polling)
+  end
+  local t = S.task
+  local sel = t.standing or stand(t)
+  local result = stand_for(sel, real, plain, length)
   if result then return result end
-  if polling then return { default = true, ok = true } end
-  local p = S.cur
-  if p.noy or p.booting then check_park() end
-  sel.task, sel.result = S.task, { channel = false, value = false, ok = false }
-  return wait_for(sel)
+  if result == false then return select_once(real, plain, false) end
+  sel.result, sel.done = { channel = false, value = false, ok = false }, false
+  return co_yield(WAIT)
 end
 
 meta.__tostring = function() return "channel{}" end

@@ -111,7 +111,7 @@ end
 
 -- A task of process `p` that will run f(...). `args` is a packed list or nil. `co`: a coroutine that waits for them already.
 function S.new_task(p, f, args, co)
-  local t = { co = false, p = p, next = false, a = false, b = false, start = args or true, call = false }
+  local t = { co = false, p = p, next = false, a = false, b = false, start = args or true, call = false, standing = false }
   t.co = co or co_create(f)
   p.nt = p.nt + 1
   local main = p.main
