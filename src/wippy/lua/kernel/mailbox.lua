@@ -18,19 +18,16 @@ local message_methods = {}
 local message_meta = S.handle_class("process.Message", message_methods)
 message_meta.__tostring = function(self) return "process.Message{topic=" .. rawget(self, TOPIC) .. "}" end
 
-local function check_message(v, name)
-  if getmetatable(v) ~= message_meta then bad_argument(1, name, "message", v) end
-end
 function message_methods:topic()
-  check_message(self, "topic")
+  if getmetatable(self) ~= message_meta then bad_argument(1, "topic", "message", self) end
   return self[TOPIC]
 end
 function message_methods:from()
-  check_message(self, "from")
+  if getmetatable(self) ~= message_meta then bad_argument(1, "from", "message", self) end
   return self[FROM]
 end
 function message_methods:payload()
-  check_message(self, "payload")
+  if getmetatable(self) ~= message_meta then bad_argument(1, "payload", "message", self) end
   local n = self[PAYLOADS]
   if n == nil then return setmetatable({ [VALUE] = self[DATA] }, payload_meta) end
   if n == 0 then return nil end

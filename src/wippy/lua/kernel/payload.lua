@@ -87,7 +87,7 @@ end
 
 function methods:data()
   if getmetatable(self) ~= meta then bad_argument(1, "data", "payload", self) end
-  if rawget(self, FORMAT) then return value_of(self) end
+  if self[FORMAT] then return value_of(self) end
   return self[VALUE]
 end
 function methods:unmarshal()
