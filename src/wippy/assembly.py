@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from wippy.compute.node import Node
+from wippy.compute.pids import LOCAL
+from wippy.core.errors import invalid
 from wippy.kinds import handler_factories
 from wippy.lua.cache import ChunkCache
 from wippy.lua.shard import DEFAULT_MEMORY
@@ -23,6 +26,7 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
     from wippy.services.env.registry import EnvRegistry
 
     node = Node(
+        name=_node_name(config),
         strict=config.flag("security.strict_mode", False),
         memory=memory or DEFAULT_MEMORY,
         cache=_chunk_cache(config, on_disk),
@@ -42,6 +46,15 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
         handler_seconds=config.duration("registry.event_wait_timeout", "30s").seconds,
     )
     return node
+
+
+def _node_name(config: Config) -> str:
+    """The environment's before the configuration's (spec 03 §1). Raises Error(Invalid) for one that no PID can hold."""
+    named = os.environ.get("WIPPY_NODE_ID") or os.environ.get("WIPPY_RELAY_NODE_NAME")
+    name = named or config.text("relay.node_name", "") or LOCAL
+    if set(name) & set("@|{}") or not name.isprintable():
+        raise invalid(f'node name "{name}" must not contain @, |, braces or control characters')
+    return name
 
 
 def _chunk_cache(config: Config, on_disk: bool) -> ChunkCache:

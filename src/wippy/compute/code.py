@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from wippy.compute.lifecycle import Security
 from wippy.core.errors import Error, already_exists, conflict, invalid, not_found
 from wippy.core.ids import EntryId
 from wippy.lua.cache import ChunkCache
@@ -25,6 +26,8 @@ class Unit:
     call_host: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] | None = None
+    security: Security | None = None
+    command_security: Security | None = None
     version: int = 0
     chunk: Compiled | None = None
 
@@ -187,6 +190,7 @@ class CodeStore:
             "call_host": unit.call_host,
             "options": unit.options or None,
             "limits": unit.limits,
+            "secured": unit.security is not None,
         }
 
 

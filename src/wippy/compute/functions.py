@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import msgspec
 
 from wippy.compute.code import Unit, split_imports
+from wippy.compute.lifecycle import Security
 from wippy.compute.limits import Limits
 from wippy.core.config import Verbatim
 from wippy.core.errors import invalid
@@ -78,7 +79,14 @@ class FunctionConfig(msgspec.Struct, frozen=True):
     imports: dict[str, str] = {}
     pool: Pool = Pool()
     limits: Limits = Limits()
+    security: Security | None = None
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
+
+
+class Command(msgspec.Struct, frozen=True):
+    """`meta.command`: how a process is run from the command line (spec 01 §18). Here: what it is run under."""
+
+    security: Security | None = None
 
 
 class ProcessConfig(msgspec.Struct, frozen=True):
@@ -87,6 +95,7 @@ class ProcessConfig(msgspec.Struct, frozen=True):
     modules: list[str] = []
     imports: dict[str, str] = {}
     default_host: str = msgspec.field(name="meta.default_host", default="")
+    command: Command = msgspec.field(name="meta.command", default=Command())
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
@@ -130,7 +139,7 @@ class FunctionHandler(CodeHandler[FunctionConfig]):
         config.pool.check()
         unit = super().unit(entry, config)
         unit.method, unit.pool, unit.options = config.method, config.pool.for_kernel(), config.options
-        unit.limits = config.limits.for_kernel()
+        unit.limits, unit.security = config.limits.for_kernel(), config.security
         return unit
 
 
@@ -143,5 +152,5 @@ class ProcessHandler(CodeHandler[ProcessConfig]):
         unit.method = config.method or "main"
         default_host = config.default_host or config.options.get("default_host")
         unit.call_host = default_host if isinstance(default_host, str) and default_host else None
-        unit.options = config.options
+        unit.options, unit.command_security = config.options, config.command.security
         return unit

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
+from wippy.compute.entry_identity import entry_identity
 from wippy.compute.lifecycle import Lifecycle
 from wippy.compute.limits import Limits
 from wippy.core.errors import Error, unavailable
@@ -145,18 +146,27 @@ class TerminalHost(ProcessHost):
         if self._busy or not self.running:
             raise unavailable(f"terminal host {self.id} is not ready", retryable=False)
         self._busy = True
+        identity = self._identity(process_id)
         try:
             pid, exited = await self._node.spawn(
-                process_id, self.id, args, on_start=lambda key: self._attach(key, terminal)
+                process_id, self.id, args, identity=identity, on_start=lambda key: self._attach(key, terminal)
             )
             self.pid = pid
             result = await exited
         finally:
             self._busy = False
             self.pid = ""
+            if identity:
+                self._node.identities.release(identity)
         if isinstance(result, Error):
             raise result
         return result
+
+    def _identity(self, process_id: str) -> int:
+        """What the process says its command runs under; nobody's unless it does."""
+        unit = self._node.code.get(process_id)
+        security = unit.command_security if unit is not None else None
+        return entry_identity(self._node, security) if security is not None else 0
 
     def _attach(self, key: tuple[int, int], terminal: Any) -> None:
         self._node.terminals[key] = terminal

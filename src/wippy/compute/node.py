@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from wippy.compute.bus import EventBus
 from wippy.compute.capacity import Capacity
 from wippy.compute.code import CodeStore
+from wippy.compute.entry_identity import entry_identity
 from wippy.compute.identity import Identities
 from wippy.compute.names import NodeNames
-from wippy.compute.pids import STRIDE, process_number
+from wippy.compute.pids import LOCAL, STRIDE, process_number
 from wippy.compute.supervisor import Supervisor
 from wippy.core.clock import Clock
 from wippy.core.errors import Error, canceled, internal, not_found
@@ -75,6 +76,7 @@ class Node:
     def __init__(
         self,
         *,
+        name: str = LOCAL,
         strict: bool = False,
         memory: int = DEFAULT_MEMORY,
         clock: Clock | None = None,
@@ -82,6 +84,7 @@ class Node:
     ) -> None:
         tune_allocator()
         self.loop = asyncio.get_running_loop()
+        self.name = name
         self.clock = clock or Clock()
         self.identities = Identities(strict=strict)
         self.names = NodeNames()
@@ -129,7 +132,9 @@ class Node:
     def add_shard(self, scheduler: Scheduler) -> Shard:
         """One more Lua state, run by `scheduler`."""
         slice_ms = 0.5 if isinstance(scheduler, LoopScheduler) else 1.0
-        shard = Shard(self, len(self.shards), memory=self.capacity.enforced_memory, slice_ms=slice_ms)
+        prefix = "" if self.name == LOCAL else self.name
+        memory = self.capacity.enforced_memory
+        shard = Shard(self, len(self.shards), memory=memory, slice_ms=slice_ms, node=prefix)
         self.shards.append(shard)
         self._scheduler_of[shard.index] = scheduler
         scheduler.add(shard)
@@ -216,6 +221,12 @@ class Node:
 
     def derive_identity(self, identity: int, actor: Any, scope: Any) -> int:
         return self.identities.derive(identity, actor, scope)
+
+    def own_identity(self, entry_id: str, identity: int) -> int:
+        unit = self.code.get(entry_id)
+        if unit is None or unit.security is None:
+            raise not_found(f"function {entry_id} is gone")
+        return entry_identity(self, unit.security, identity)
 
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool:
         return self.identities.permitted(identity, action, resource, attributes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LOCAL = "local"
+"""The name of a node whose PIDs have no node part."""
+
 STRIDE = 256  # process numbers are k * STRIDE + shard (kernel/state.lua)
 
 

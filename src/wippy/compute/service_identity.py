@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from wippy.compute.identity import Actor, Scope
@@ -19,6 +19,7 @@ class Policies(Protocol):
     """services.security, as the lower layers see it."""
 
     def scope(self, policies: Iterable[str], groups: Iterable[str]) -> Scope | None: ...
+    def scope_of(self, numbers: Sequence[int]) -> Scope: ...
 
 
 class ServiceIdentity:

@@ -81,6 +81,7 @@ class ShardHost(Protocol):
     def place(self, host_id: str, shard: int) -> int: ...
     def hold_identity(self, identity: int) -> bool: ...
     def derive_identity(self, identity: int, actor: Any, scope: Any) -> int: ...
+    def own_identity(self, entry_id: str, identity: int) -> int: ...
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool: ...
 
 
@@ -89,9 +90,18 @@ def _deny_attributes(_obj: object, _name: object, _setting: bool) -> object:
 
 
 class Shard:
-    """One Lua state. `memory` is its soft limit in bytes: beyond it the running process is ended."""
+    """One Lua state. `memory` is its soft limit in bytes: beyond it the running process is ended. `node` is the name
+    that PIDs begin with; "" for none."""
 
-    def __init__(self, host: ShardHost, index: int = 0, *, memory: int = DEFAULT_MEMORY, slice_ms: float = 0.5) -> None:
+    def __init__(
+        self,
+        host: ShardHost,
+        index: int = 0,
+        *,
+        memory: int = DEFAULT_MEMORY,
+        slice_ms: float = 0.5,
+        node: str = "",
+    ) -> None:
         self.host = host
         self.index = index
         self.inbox: collections.deque[tuple[str, tuple[Any, ...]]] = collections.deque()
@@ -110,7 +120,9 @@ class Shard:
         self._functions: dict[str, Callable[..., Any]] = {}
         seed = secrets.randbits(62)
         names = encode(self._primitives())
-        self._interface = _load_kernel(self._lua, self._primitive(), names, index, slice_ms / 1000, float(memory), seed)
+        prefix = f"{node}@".encode() if node else b""
+        settings = (names, index, slice_ms / 1000, float(memory), seed, prefix)
+        self._interface = _load_kernel(self._lua, self._primitive(), *settings)
 
     # Setting up ----------------------------------------
 
@@ -126,6 +138,7 @@ class Shard:
             "name_unregister": host.names.unregister,
             "permissions": lambda: encode(declared_permissions(KERNEL_PERMISSIONS)),
             "derive": self._derive,
+            "own_identity": lambda entry, identity: host.own_identity(_text(entry), identity),
             "place": lambda entry: host.place(_text(entry), self.index),
             "hold": host.hold_identity,
             "permitted": self._permitted,

@@ -9,7 +9,7 @@ import pytest
 from apps.guest import App
 from wippy import Error, Runtime
 
-MODULES = ["contract", "ctx", "funcs", "registry", "security", "time"]
+MODULES = ["contract", "ctx", "events", "funcs", "registry", "security", "time"]
 
 GREETER = [
     {
@@ -450,6 +450,38 @@ def test_changes_of_bindings_and_contracts_are_seen_by_instances_opened_afterwar
           #contract.get("app:greeter"):methods() }
         """
     ) == ["hello x", "nobody", "hello x", True, True, 2]
+
+
+def test_changes_of_contracts_and_bindings_are_events_of_the_bus() -> None:
+    assert run(
+        CHANGE
+        + """
+        local seen_by = events.subscribe("contract"):channel()
+        local greeted = { { contract = "app:new", methods = { greet = "greet_f" } } }
+        local function put(verb, methods)
+          return change(function(changes)
+            changes[verb](changes, { id = "app:new", kind = "contract.definition", data = { methods = methods } })
+            changes[verb](changes, { id = "app:made", kind = "contract.binding", data = { contracts = greeted } })
+          end)
+        end
+        local err = put("create", { { name = "greet" } }) or put("update", { { name = "greet" }, { name = "wave" } })
+          or change(function(changes) changes:delete("app:new") changes:delete("app:made") end)
+        if err then return nil, err end
+        local seen = {}
+        for i = 1, 6 do
+          local e = seen_by:receive()
+          seen[i] = e.kind .. " " .. e.path
+        end
+        return seen
+        """
+    ) == [
+        "definition.register app:new",
+        "binding.register app:made",
+        "definition.update app:new",
+        "binding.update app:made",
+        "binding.delete app:made",
+        "definition.delete app:new",
+    ]
 
 
 def test_default_of_a_contract_may_move_in_one_change_but_not_be_doubled() -> None:

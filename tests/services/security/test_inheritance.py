@@ -261,3 +261,93 @@ def test_an_identity_that_is_gone_is_allowed_nothing() -> None:
         return (await node.call("app:calls", identity=number))[0]
 
     assert found.use(work) == "PermissionDenied"
+
+
+GUARDED = {"actor": {"id": "app:guarded"}, "policies": ["app:readonly"]}
+CHECK = """
+local a = security.actor()
+return { a and a:id(), security.can("doc.read", "x"), security.can("doc.write", "x"), (ctx.get("tenant")) }
+"""
+
+
+def guarded(security: dict[str, Any]) -> App:
+    found = app().add("readonly", "security.policy", policy={**EVERYTHING, "actions": "doc.read"})
+    return found.function("guarded", CHECK, modules=MODULES, security=security)
+
+
+@pytest.mark.parametrize(
+    "call", ["as_ada:call('app:guarded')", "as_ada:async('app:guarded'):channel():receive():data()"]
+)
+def test_a_function_with_security_runs_under_that_in_place_of_its_callers(call: str) -> None:
+    found = guarded(GUARDED)
+    assert run(found, f"{AS_ADA} as_ada = as_ada:with_context({{ tenant = 't1' }}) return ({call})") == [
+        "app:guarded",
+        True,
+        False,
+        "t1",
+    ]
+
+
+def test_a_function_with_security_has_it_whoever_calls() -> None:
+    assert run(guarded(GUARDED), "return (funcs.call('app:guarded'))") == ["app:guarded", True, False]
+    assert guarded(GUARDED).use(lambda runtime: runtime.call("app:guarded")) == ["app:guarded", True, False]
+
+
+def test_the_part_that_security_leaves_out_is_inherited() -> None:
+    assert run(guarded({"actor": {"id": "other"}}), f"{AS_ADA} return (as_ada:call('app:guarded'))") == [
+        "other",
+        True,
+        True,
+    ]
+    assert run(guarded({"policies": ["app:readonly"]}), f"{AS_ADA} return (as_ada:call('app:guarded'))") == [
+        "ada",
+        True,
+        False,
+    ]
+
+
+def test_security_that_names_only_unknown_policies_allows_nothing() -> None:
+    found = guarded({"actor": {"id": "lost"}, "policies": ["app:missing"], "groups": ["app:nobody"]})
+    assert run(found, "return (funcs.call('app:guarded'))") == ["lost", False, False]
+
+
+def test_a_changed_policy_counts_for_the_next_call_of_a_function_with_security() -> None:
+    body = """
+    local before = funcs.call("app:guarded")
+    local changes = registry.snapshot():changes()
+    changes:update({ id = "app:readonly", kind = "security.policy",
+      data = { policy = { actions = "doc.write", resources = "*", effect = "allow" } } })
+    assert(changes:apply())
+    local after = funcs.call("app:guarded")
+    return { before[2], before[3], after[2], after[3] }
+    """
+    assert run(guarded(GUARDED), body) == [True, False, False, True]
+
+
+def test_identities_of_functions_with_security_do_not_pile_up() -> None:
+    found = guarded(GUARDED).process("main", "for i = 1, 500 do funcs.call('app:guarded') end", modules=MODULES)
+
+    async def body(runtime: Runtime) -> int:
+        await runtime.run_process("app:main", "app:host")
+        return len(runtime.node.identities)
+
+    assert found.use(body) <= 2
+
+
+def test_the_security_of_a_command_holds_on_a_terminal_and_is_not_lent_to_callers() -> None:
+    found = app().add("readonly", "security.policy", policy={**EVERYTHING, "actions": "doc.read"})
+    found.process(
+        "command",
+        CHECK,
+        modules=MODULES,
+        meta={"command": {"name": "c", "security": GUARDED}, "default_host": "app:host"},
+    ).add("terminal", "terminal.host", lifecycle={"auto_start": True})
+
+    async def body(runtime: Runtime) -> Any:
+        on_terminal = await runtime.node.resources["app:terminal"].run("app:command", (), None)
+        return on_terminal, await runtime.call("app:command"), len(runtime.node.identities)
+
+    on_terminal, called, left = found.use(body)
+    assert on_terminal == ["app:guarded", True, False]
+    assert called == [None, False, False]
+    assert left <= 1

@@ -14,6 +14,8 @@ import pytest
 from apps.guest import MODULES, App
 from apps.program import project, wippy
 from wippy import Runtime
+from wippy.core.errors import Error
+from wippy.project.config import Config
 from wippy.services.system.locks import Locks
 
 WITH_SYSTEM = [*MODULES, "system"]
@@ -179,6 +181,38 @@ def test_services_and_their_states() -> None:
     assert host["started_at"] > 1e18 and host["last_update"] >= host["started_at"]
     assert (failed["status"], failed["desired"], failed["details"]) == ("failed", "running", "attempt 1")
     assert failed["retry_count"] == 1
+
+
+@pytest.mark.parametrize("variable", ["WIPPY_NODE_ID", "WIPPY_RELAY_NODE_NAME", None])
+def test_a_named_node_is_told_by_its_pids(monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+    if variable is not None:
+        monkeypatch.setenv(variable, "north")
+    found = App().process(
+        "echo", "local m = process.inbox():receive() process.send(m:from(), 'back', m:payload():data())"
+    )
+    found.process(
+        "main",
+        """
+        local pid = assert(process.spawn("app:echo", "app:host"))
+        process.send(pid, "go", "ada")
+        local m = process.inbox():receive()
+        return { system.node.id(), process.pid():match("^{(.-)|"), m:from() == pid, m:payload():data() }
+        """,
+        modules=["system"],
+    )
+    config = Config({} if variable else {"relay.node_name": "north"})
+
+    async def session() -> object:
+        async with found.runtime(config=config) as runtime:
+            return await runtime.run_process("app:main", "app:host")
+
+    assert asyncio.run(session()) == ["north", "north@app:host", True, "ada"]
+
+
+def test_a_node_name_that_no_pid_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WIPPY_NODE_ID", "a@b")
+    with pytest.raises(Error, match='node name "a@b" must not contain @'):
+        App().run("return 1")
 
 
 def test_a_node_on_its_own() -> None:

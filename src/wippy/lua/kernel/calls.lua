@@ -25,6 +25,11 @@ end
 S.call_target = target
 
 function S.launch(def, ctx, args, reply, request)
+  if def.secured then
+    local err
+    ctx, err = S.own_context(def.id, ctx)
+    if not ctx then return nil, err end
+  end
   if def.pool then return S.begin_call(def, ctx, args, reply, request) end
   return S.run_process(def.id, def.call_host, ctx, args, reply)
 end

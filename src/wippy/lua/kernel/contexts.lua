@@ -62,6 +62,15 @@ function S.derive_context(ctx, actor, scope)
   return derived
 end
 
+-- The context in which an entry with an identity of its own runs when `ctx` calls it, or nil and an error.
+function S.own_context(id, ctx)
+  local ok, identity = prim(S.prims.own_identity, id, ctx.identity)
+  if not ok then return nil, decode(identity) end
+  local own = S.context(identity, ctx.values)
+  if identity ~= 0 then drop(identity) end
+  return own
+end
+
 -- What a builder (executor, spawner, contract) lays over the context of who uses it: {values, actor, scope}. Made once for a
 -- context, as builders never change.
 function S.builder_context(builder)

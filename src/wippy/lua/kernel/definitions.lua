@@ -58,7 +58,7 @@ local function define(spec, imported)
   local def = {
     find_type = find_type, types = own_types, id = spec.id, method = spec.method, version = spec.version, factory = load_factory(spec.code, spec.id),
     globals = S.shared_globals(globals, find_type), libraries = own_libraries, type_table = type_table(own_types), call_host = spec.call_host,
-    options = spec.options, plan = nil, limits = spec.limits or false, pool = false, pid_host = false,
+    options = spec.options, plan = nil, limits = spec.limits or false, secured = spec.secured, pool = false, pid_host = false,
   }
   if spec.pool then
     def.pool = S.new_pool(spec.pool)

@@ -147,7 +147,10 @@ end
 function S.call_for_shard(reference, id, identity, values, args)
   local def, err = S.call_target(id)
   if not def then return S.answer_signal(reference, nil, err) end
-  running[reference] = S.launch(def, S.context(identity, values or false), args, { reference = reference })
+  local callee
+  callee, err = S.launch(def, S.context(identity, values or false), args, { reference = reference })
+  if not callee then return S.answer_signal(reference, nil, err) end
+  running[reference] = callee
 end
 
 function S.abandon_for_shard(reference)

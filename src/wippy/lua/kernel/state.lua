@@ -9,7 +9,7 @@
 
 local os_clock = os.clock
 
-local primitive, prim_numbers, shard, slice, soft, seed = ...
+local primitive, prim_numbers, shard, slice, soft, seed, node = ...
 
 local S = {
   prim = primitive,   -- the host's only function: prim(index, ...) -> ok, value
@@ -17,7 +17,7 @@ local S = {
   shard = shard,      -- index of this shard on its node
   stride = 256,       -- process numbers are k * stride + shard
   last = 0,           -- k of the newest process
-  node = "",          -- "" on a node without a name, else "name@"
+  node = node,        -- "" on a node without a name, else "name@"
 
   cur = false,        -- the process whose task runs now
   task = false,       -- that task; false while none runs

@@ -28,8 +28,10 @@ class DefinitionHandler(KindHandler[DefinitionConfig]):
             raise invalid(f"{entry.label('methods')}: a method needs a name")
         if len(set(names)) < len(names):
             raise invalid(f"{entry.label('methods')}: a method is declared twice")
-        self._contracts.definitions[str(entry.id)] = config
-        self._forget(entry)
+        name = str(entry.id)
+        what = "update" if name in self._contracts.definitions else "register"
+        self._contracts.definitions[name] = config
+        self._changed(entry, what)
 
     async def update(self, entry: Entry, config: DefinitionConfig, previous: Entry) -> None:
         await self.add(entry, config)
@@ -40,12 +42,13 @@ class DefinitionHandler(KindHandler[DefinitionConfig]):
         if users:
             raise conflict(f"cannot remove contract {name}: implemented by {', '.join(users)}")
         del self._contracts.definitions[name]
-        self._forget(entry)
+        self._changed(entry, "delete")
 
-    def _forget(self, entry: Entry) -> None:
+    def _changed(self, entry: Entry, what: str) -> None:
         """Instances opened from now on know the methods as they are now."""
         name = str(entry.id)
         self._node.forget_entries([name, *self._contracts.implementations(name)])
+        self._node.bus.publish("contract", f"definition.{what}", name)
 
 
 class BindingHandler(KindHandler[BindingConfig]):
@@ -78,6 +81,8 @@ class BindingHandler(KindHandler[BindingConfig]):
         before = self._contracts.bindings.pop(name, None)
         if config is not None:
             self._contracts.bindings[name] = config
+        what = "delete" if config is None else "register" if before is None else "update"
+        self._node.bus.publish("contract", f"binding.{what}", name)
         self._node.forget_entries([name, *_implemented(before), *_implemented(config)])
 
     async def commit(self) -> None:

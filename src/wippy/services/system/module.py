@@ -22,9 +22,6 @@ from wippy.services.system.locks import Locks
 if TYPE_CHECKING:
     from wippy.compute.node import Node
 
-NODE = "local"
-"""The name of a node whose PIDs have no node part (spec 03 §1)."""
-
 
 def _read(resource: str) -> Permission:
     return Permission(
@@ -61,7 +58,7 @@ def module(node: Node) -> Module:
     _declare_runtime(system, node)
     _declare_hosts(system, node)
     _declare_services(system, node)
-    _declare_cluster(system)
+    _declare_cluster(system, node)
     _declare_locks(system)
     return system
 
@@ -246,13 +243,13 @@ def _service(service: ServiceInfo) -> dict[str, Any]:
     return shown
 
 
-def _declare_cluster(system: Module) -> None:
+def _declare_cluster(system: Module, node: Node) -> None:
     """A node on its own: a cluster of one, without consensus."""
 
     @system.function("node.id() -> string", permission=_read("node"))
     def node_id() -> str:
         """The name of this node."""
-        return NODE
+        return node.name
 
     @system.function("node.addr() -> string", permission=_read("node"))
     def addr() -> str:
@@ -267,7 +264,7 @@ def _declare_cluster(system: Module) -> None:
     @system.function("cluster.members() -> {table}", permission=_read("cluster"))
     def members() -> list[dict[str, Any]]:
         """The nodes, this one first: {id, is_local, addr?, meta?}."""
-        return [{"id": NODE, "is_local": True}]
+        return [{"id": node.name, "is_local": True}]
 
     @system.function("cluster.leader() -> string", permission=_read("cluster"))
     def leader() -> str:
