@@ -31,7 +31,7 @@ BASELINE = Version(0)
 
 
 class Moved(Error):
-    """Somebody else has changed a shared history since it was last read: what we wanted to write does not fit any more."""
+    """Somebody else has changed a shared history since it was last read."""
 
     def __init__(self) -> None:
         super().__init__(CONFLICT, "registry changed during apply", True)

@@ -101,9 +101,9 @@ class SqliteStore:
             connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")
             connection.execute(f"BEGIN IMMEDIATE; {_TABLES} COMMIT")
-            (found,) = connection.execute("SELECT value FROM metadata WHERE key = 'schema_version'").fetchall()
-            if found[0] != SCHEMA_VERSION:
-                raise _other_schema(self.path, found[0])
+            ((found,),) = connection.execute("SELECT value FROM metadata WHERE key = 'schema_version'").fetchall()
+            if found != SCHEMA_VERSION:
+                raise _other_schema(self.path, str(found))
         except BaseException:
             connection.close()
             raise
@@ -119,10 +119,12 @@ class SqliteStore:
         return int(value)
 
     def _read(self) -> tuple[list[Version], int]:
-        assert self._connection is not None
-        with self._connection:  # one state, whoever else writes
+        self._execute("BEGIN")  # one state, whoever else writes
+        try:
             rows = self._execute("SELECT id, parent_id FROM versions WHERE id > 0 ORDER BY id")
             return [Version(*row) for row in rows], self._head()
+        finally:
+            self._execute("COMMIT")
 
     def _transaction(self, work: Callable[[], None]) -> None:
         self._execute("BEGIN IMMEDIATE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import TypeAlias
 
 import msgspec
 
@@ -12,23 +13,40 @@ from wippy.registry.entry import Entry
 from wippy.registry.handlers import AnyHandler
 from wippy.registry.paths import PathSet, split_path
 
+_Paths: TypeAlias = tuple[tuple[str, str, PathSet], ...]
+
 REQUIRED = ("lifecycle.requires", "lifecycle.depends_on")
 
 
+def references_of(handler: AnyHandler, entry: Entry) -> Iterator[tuple[str, EntryId]]:
+    """(path, id) of every entry that its handler must find before it can bring this one to life."""
+    return _targets(_declared(handler.references), entry)
+
+
+def requirements_of(handler: AnyHandler, entry: Entry) -> Iterator[tuple[str, EntryId]]:
+    """(path, id) of every service that must run before this one (spec 01 §19)."""
+    return _targets(_declared(REQUIRED) if _is_service(handler.config) else (), entry)
+
+
+def _targets(declared: _Paths, entry: Entry) -> Iterator[tuple[str, EntryId]]:
+    for path, root, paths in declared:
+        for text in paths.texts(entry.meta if root == "meta" else entry.data):
+            yield path, EntryId.parse(text, entry.id.ns)
+
+
 @cache
-def _reference_paths(handler: type[AnyHandler]) -> tuple[tuple[str, str, PathSet], ...]:
-    """The paths in which entries of a handler's kind name others that must exist: those it declares, and what a
-    service requires (spec 01 §19)."""
-    fields = {field.encode_name for field in msgspec.structs.fields(handler.config)}
-    paths = (*handler.references, *(REQUIRED if "lifecycle" in fields else ()))
+def _declared(paths: tuple[str, ...]) -> _Paths:
     return tuple((path, split_path(path)[0], PathSet([split_path(path)[1]])) for path in paths)
 
 
-def references_of(handler: AnyHandler, entry: Entry) -> Iterator[tuple[str, EntryId]]:
-    """(path, id) of every entry that this one needs."""
-    for path, root, paths in _reference_paths(type(handler)):
-        for text in paths.texts(entry.meta if root == "meta" else entry.data):
-            yield path, EntryId.parse(text, entry.id.ns)
+_services: dict[type[msgspec.Struct], bool] = {}
+
+
+def _is_service(config: type[msgspec.Struct]) -> bool:
+    known = _services.get(config)
+    if known is None:
+        known = _services[config] = any(f.encode_name == "lifecycle" for f in msgspec.structs.fields(config))
+    return known
 
 
 class Live:
@@ -48,7 +66,8 @@ class Live:
         self._unlink(entry.id)
         self.entries[entry.id] = entry
         self.configs[entry.id] = config
-        targets = tuple(target for _, target in references_of(handler, entry))
+        needed = (*references_of(handler, entry), *requirements_of(handler, entry))
+        targets = tuple(target for _, target in needed)
         if targets:
             self._targets[entry.id] = targets
             for target in targets:

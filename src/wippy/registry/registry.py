@@ -56,6 +56,7 @@ class Registry:
         history: History | None = None,
         internal_kinds: Iterable[str] = INTERNAL_KINDS,
         expand: Expander | None = None,
+        check: Callable[[], None] = lambda: None,
         settle: Callable[[], Awaitable[None]] | None = None,
         handler_seconds: float | None = HANDLER_SECONDS,
     ) -> None:
@@ -63,6 +64,7 @@ class Registry:
         kinds: handlers that are made when the first entry of their kind is applied.
         publish: receives (system, kind, path, data) for every event, in order; must not raise.
         env: answers `${env:NAME}` and `_env` fields: (name, namespace) -> text or None.
+        check: called when all operations of a transaction are accepted; may reject them together by raising Error.
         settle: awaited after every committed change, before `apply` returns: starts what the change brought.
         handler_seconds: how long one handler call may take (`registry.event_wait_timeout`); None for no limit.
         """
@@ -70,7 +72,7 @@ class Registry:
         self._handlers: dict[str, AnyHandler] = {}
         self._kinds = dict(kinds or {})
         self._environment = Environment(
-            self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds
+            self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds, check
         )
         self._expand = expand
         self._settle = settle

@@ -15,7 +15,7 @@ from wippy.registry.changes import Create, Delete, Operation
 from wippy.registry.decode import ConfigDecoder
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import AnyHandler
-from wippy.registry.live import Live, references_of
+from wippy.registry.live import Live, references_of, requirements_of
 
 log = logging.getLogger("wippy.registry")
 
@@ -33,6 +33,7 @@ class Environment(msgspec.Struct, frozen=True):
     decoder: ConfigDecoder
     publish: Publish
     time_limit: float | None
+    check: Callable[[], None]
 
 
 class Transaction:
@@ -59,7 +60,9 @@ class Transaction:
         self._publish("registry.begin", self._path("registry.begin"))
         try:
             await self._run_all(operations)
+            self._check_requirements(operations)
             self._check_referrers(operations)
+            self._environment.check()
             await self._commit_handlers()
             cancelled = await _to_its_end(record())
         except BaseException:
@@ -185,6 +188,18 @@ class Transaction:
         for path, target in references_of(handler, entry):
             if target not in self._live:
                 raise not_found(f'{entry.label(path)}: field "{path}": entry not found: {target}', id=str(target))
+
+    def _check_requirements(self, operations: Sequence[Operation]) -> None:
+        """Once everything is there: services may require each other's entries in any order."""
+        for operation in operations:
+            entry = self._live.entries.get(operation.id)
+            handler = self._environment.handlers.get(entry.kind) if entry is not None else None
+            if entry is None or handler is None:
+                continue
+            for path, target in requirements_of(handler, entry):
+                if target not in self._live:
+                    reason = f"service startup blocked by missing dependencies: {entry.id} requires {target}"
+                    raise not_found(f"{entry.label(path)}: {reason}", id=str(target))
 
     def _check_referrers(self, operations: Sequence[Operation]) -> None:
         """Nothing that is gone may be referred to by what stays: such a state could not be loaded again."""
