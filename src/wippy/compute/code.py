@@ -97,31 +97,36 @@ class CodeStore:
         return chunk
 
     def remove(self, entry_id: str) -> None:
-        """Removes a unit. Raises Error(Conflict) while another one imports it."""
-        users = sorted(self._importers.get(entry_id, ()))
-        if users:
-            raise conflict(f"cannot remove node {entry_id}: imported by {', '.join(users)}")
+        """Removes a unit; `check_users` says whether it may be missing."""
         self._link(self._units.pop(entry_id, None), None)
+        self._unchecked.add(entry_id)
         self._invalidate(entry_id, entry_id)
 
     def _link(self, previous: Unit | None, unit: Unit | None) -> None:
         """Who imports what, after `previous` has given way to `unit`."""
         if previous is not None:
             for target in previous.imports.values():
-                self._importers[target].discard(previous.id)
+                importers = self._importers[target]
+                importers.discard(previous.id)
+                if not importers:
+                    del self._importers[target]
         if unit is not None:
             for target in unit.imports.values():
                 self._importers.setdefault(target, set()).add(unit.id)
 
     def check_users(self) -> None:
-        """To be called once a group of changes is complete: whether everything that imports a changed unit still fits
-        it. Raises Error(Conflict) when one of its aliases would name two things now."""
+        """To be called once a group of changes is complete: whether everything that imports a changed unit still can.
+        Raises Error(Conflict) when a removed unit is still imported, or an alias would name two things now."""
         waiting, self._unchecked = self._unchecked, set()
-        for entry_id in sorted(waiting & self._units.keys()):
-            try:
-                self._closure(self._units[entry_id])
-            except Error as e:
-                raise e.within(entry_id) from None
+        for entry_id in sorted(waiting):
+            users = self._importers.get(entry_id)
+            if entry_id in self._units:
+                try:
+                    self._closure(self._units[entry_id])
+                except Error as e:
+                    raise e.within(entry_id) from None
+            elif users:
+                raise conflict(f"cannot remove node {entry_id}: imported by {', '.join(sorted(users))}")
 
     def _check(self, unit: Unit) -> None:
         for alias, target in unit.imports.items():
