@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from registry.recording import Recording, create, delete, free, update
 from apps.program import free_port
+from registry.recording import Recording, create, delete, free, update
 from servers import Postgres
 from wippy.core.errors import Error
 from wippy.core.ids import EntryId
@@ -277,7 +277,6 @@ def test_a_lost_connection_is_made_anew(postgres: Postgres) -> None:
 
 
 def test_a_server_that_does_not_answer_changes_nothing_and_no_secret_is_told() -> None:
-    from servers import free_port
     from wippy.registry.history_postgres import PostgresStore
 
     store = PostgresStore(f"postgresql://wippy:s3cret@127.0.0.1:{free_port()}/x", "history")
