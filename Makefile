@@ -1,10 +1,10 @@
-# make demo | test | check | bench | chaos | soak: each makes its own .venv when it is missing.
+# make demo | test | check | bench | chaos | soak | crash: each makes its own .venv when it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench chaos soak clean
+.PHONY: demo test check bench chaos soak crash services clean
 
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,13 @@ chaos: $(STAMP)
 
 soak: $(STAMP)
 	@SOAK_MESSAGES=5000000 SOAK_SPAWNS=500000 $(BIN)/python -m pytest tests/soak/test_soak.py
+
+crash: $(STAMP)
+	@CRASHES=200 $(BIN)/python -m pytest tests/registry/test_crash.py
+
+services: # the servers that tests start for themselves (Debian, as root)
+	@apt-get update -qq
+	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql tmux
 
 clean:
 	@rm -rf $(VENV)

@@ -12,6 +12,7 @@ from wippy.kinds import handler_factories
 from wippy.lua.cache import ChunkCache
 from wippy.lua.shard import DEFAULT_MEMORY
 from wippy.project.config import Config
+from wippy.project.history import history_of
 from wippy.registry.entry import Entry
 from wippy.registry.registry import INTERNAL_KINDS, Registry
 
@@ -41,6 +42,8 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
         kinds=handler_factories(node, {entry.kind for entry in entries} - set(INTERNAL_KINDS)),
         publish=node.bus.publish,
         env=node.env.lookup,
+        history=history_of(config),
+        check=node.supervisor.check,
         settle=node.supervisor.settle,
         internal_kinds=config.texts("registry.dispatch_internal_kinds", INTERNAL_KINDS),
         handler_seconds=config.duration("registry.event_wait_timeout", "30s").seconds,

@@ -124,7 +124,9 @@ class Runtime:
         try:
             if self._control_path is not None:
                 await self._serve_control(node, self._control_path)
+            node.bus.guests_listen = False  # there are none before the services start
             await node.registry.load(entries)
+            node.bus.guests_listen = True
             await node.supervisor.start_all()
         except BaseException:
             await self.stop()
@@ -156,6 +158,7 @@ class Runtime:
         if control is not None:
             await control.stop()
         await node.close()
+        await node.registry.close()
 
     def exit(self, code: int) -> None:
         """Asks whoever runs this runtime to end with `code`; later calls only change the code."""

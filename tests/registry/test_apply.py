@@ -269,7 +269,7 @@ def test_events_of_a_good_apply_lie_between_begin_and_commit() -> None:
     run(registry.apply(create(free("app:a"))))
     assert events == [
         ("registry", "registry.begin", "registry.tx/2/registry.begin", None),
-        ("registry", "entry.create", "app:a", free("app:a")),
+        ("registry", "entry.create", "app:a", free("app:a").as_data()),
         ("registry", "entry.accept", "app:a", None),
         ("registry", "registry.commit", "registry.tx/2/registry.commit", None),
         ("registry", "registry.accept", "registry.tx/2/registry.commit/test.free", None),

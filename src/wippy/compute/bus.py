@@ -19,10 +19,13 @@ class EventBus:
         self._to_shards = to_shards
         self._listeners: dict[int, tuple[str, Listener]] = {}
         self._next = 0
+        self.guests_listen = True
+        """False while no guest can run yet: then events of the host go to host listeners only."""
 
     def publish(self, system: str, kind: str, path: str, data: Any = None) -> None:
         """Sends an event of the host to everybody: guests of all shards and host listeners."""
-        self._to_shards(system, kind, path, data, None)
+        if self.guests_listen:
+            self._to_shards(system, kind, path, data, None)
         self._tell(system, kind, path, data)
 
     def from_guest(self, shard: int, system: str, kind: str, path: str, data: Any) -> None:

@@ -55,6 +55,8 @@ class CodeStore:
         self, known_module: Callable[[str], bool], invalidate: Callable[[str, str], None], cache: ChunkCache
     ) -> None:
         self._units: dict[str, Unit] = {}
+        self._importers: dict[str, set[str]] = {}
+        self._unchecked: set[str] = set()
         self._known_module = known_module
         self._invalidate = invalidate
         self.cache = cache
@@ -80,9 +82,14 @@ class CodeStore:
             else:
                 self._units[unit.id] = previous
             raise
+        self._link(previous, unit)
         self._version += 1
         unit.version = self._version
-        self._forget(unit.id)
+        users = list(self._users(unit.id))
+        if previous is not None and (previous.imports, previous.modules) != (unit.imports, unit.modules):
+            self._unchecked.update(users)
+        for user in users:
+            self._invalidate(user, unit.id)
 
     def _compiled(self, unit: Unit) -> Compiled:
         source = unit.source.encode("utf-8", "surrogateescape")
@@ -93,12 +100,36 @@ class CodeStore:
         return chunk
 
     def remove(self, entry_id: str) -> None:
-        """Removes a unit. Raises Error(Conflict) while another one imports it."""
-        users = sorted(u.id for u in self._units.values() if entry_id in u.imports.values())
-        if users:
-            raise conflict(f"cannot remove node {entry_id}: imported by {', '.join(users)}")
-        self._units.pop(entry_id, None)
+        """Removes a unit; `check_users` says whether it may be missing."""
+        self._link(self._units.pop(entry_id, None), None)
+        self._unchecked.add(entry_id)
         self._invalidate(entry_id, entry_id)
+
+    def _link(self, previous: Unit | None, unit: Unit | None) -> None:
+        """Who imports what, after `previous` has given way to `unit`."""
+        if previous is not None:
+            for target in previous.imports.values():
+                importers = self._importers[target]
+                importers.discard(previous.id)
+                if not importers:
+                    del self._importers[target]
+        if unit is not None:
+            for target in unit.imports.values():
+                self._importers.setdefault(target, set()).add(unit.id)
+
+    def check_users(self) -> None:
+        """To be called once a group of changes is complete: whether everything that imports a changed unit still can.
+        Raises Error(Conflict) when a removed unit is still imported, or an alias would name two things now."""
+        waiting, self._unchecked = self._unchecked, set()
+        for entry_id in sorted(waiting):
+            users = self._importers.get(entry_id)
+            if entry_id in self._units:
+                try:
+                    self._closure(self._units[entry_id])
+                except Error as e:
+                    raise e.within(entry_id) from None
+            elif users:
+                raise conflict(f"cannot remove node {entry_id}: imported by {', '.join(sorted(users))}")
 
     def _check(self, unit: Unit) -> None:
         for alias, target in unit.imports.items():
@@ -106,20 +137,16 @@ class CodeStore:
                 raise not_found(f'node with ID {target} not found (import "{alias}")', id=target)
         self._closure(unit)
 
-    def _forget(self, entry_id: str) -> None:
-        for user in self._users(entry_id):
-            self._invalidate(user, entry_id)
-
     def _users(self, entry_id: str) -> Iterator[str]:
         """The entry and everything that imports it, directly or not."""
         reached, waiting = {entry_id}, [entry_id]
         while waiting:
             current = waiting.pop()
             yield current
-            for unit in self._units.values():
-                if unit.id not in reached and current in unit.imports.values():
-                    reached.add(unit.id)
-                    waiting.append(unit.id)
+            for importer in self._importers.get(current, ()):
+                if importer not in reached:
+                    reached.add(importer)
+                    waiting.append(importer)
 
     def _closure(self, unit: Unit) -> tuple[dict[str, str], list[tuple[str, Unit]]]:
         """Modules by alias, and libraries with their aliases, deepest first, of everything `unit` needs."""

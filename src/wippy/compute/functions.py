@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -114,14 +114,28 @@ class CodeHandler(KindHandler[Code]):
         modules, imports = split_imports(config.imports, config.modules)
         return Unit(str(entry.id), config.source, modules=modules, imports=imports)
 
+    announced: ClassVar[tuple[str, str] | None] = None
+    """System and kind under which the event bus hears of such entries."""
+
     async def add(self, entry: Entry, config: Code) -> None:
         self._node.code.put(self.unit(entry, config))
+        self._announce(entry, "register")
 
     async def update(self, entry: Entry, config: Code, previous: Entry) -> None:
         self._node.code.put(self.unit(entry, config))
+        self._announce(entry, "update")
 
     async def remove(self, entry: Entry) -> None:
         self._node.code.remove(str(entry.id))
+        self._announce(entry, "delete")
+
+    async def commit(self) -> None:
+        self._node.code.check_users()
+
+    def _announce(self, entry: Entry, what: str) -> None:
+        if self.announced is not None:
+            system, kind = self.announced
+            self._node.bus.publish(system, f"{kind}.{what}", str(entry.id), None)
 
 
 class LibraryHandler(CodeHandler[LibraryConfig]):
@@ -132,6 +146,7 @@ class LibraryHandler(CodeHandler[LibraryConfig]):
 class FunctionHandler(CodeHandler[FunctionConfig]):
     kind = "function.lua"
     config = FunctionConfig
+    announced = ("function", "function")
 
     def unit(self, entry: Entry, config: FunctionConfig) -> Unit:
         if not config.method:
@@ -146,6 +161,7 @@ class FunctionHandler(CodeHandler[FunctionConfig]):
 class ProcessHandler(CodeHandler[ProcessConfig]):
     kind = "process.lua"
     config = ProcessConfig
+    announced = ("process", "factory")
 
     def unit(self, entry: Entry, config: ProcessConfig) -> Unit:
         unit = super().unit(entry, config)

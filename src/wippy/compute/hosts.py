@@ -10,7 +10,7 @@ import msgspec
 from wippy.compute.entry_identity import entry_identity
 from wippy.compute.lifecycle import Lifecycle
 from wippy.compute.limits import Limits
-from wippy.core.errors import Error, unavailable
+from wippy.core.errors import Error, conflict, unavailable
 from wippy.lua.scheduler import Scheduler
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import KindHandler
@@ -112,13 +112,23 @@ class ProcessHostHandler(HostHandler[ProcessHostConfig]):
 
     async def update(self, entry: Entry, config: ProcessHostConfig, previous: Entry) -> None:
         """Only `workers` may change on a live host."""
-        before = msgspec.convert(previous.data or {}, dict).get("host") or {}
-        after = (entry.data or {}).get("host") or {}
-        changed = {k for k in {*before, *after} if before.get(k) != after.get(k)} - {"workers"}
+        before = self._node.registry.decode(previous, ProcessHostConfig)
+        workers = before.host.workers
+        sizes = msgspec.structs.replace(config.host, workers=workers)
+        changed = [
+            name
+            for name, old, new in (
+                ("host", before.host, sizes),
+                ("limits", before.limits, config.limits),
+                ("lifecycle", before.lifecycle, config.lifecycle),
+            )
+            if old != new
+        ]
         if changed:
-            raise Error("Conflict", f"cannot change {', '.join(sorted(changed))} of a live process host")
-        host: ProcessHost = self._node.resources[str(entry.id)]
-        await host.rescale(config.host.workers)
+            raise conflict(f"cannot change {', '.join(changed)} of a live process host: only host.workers may change")
+        if config.host.workers != workers:
+            host: ProcessHost = self._node.resources[str(entry.id)]
+            await host.rescale(config.host.workers)
 
 
 class TerminalHostConfig(msgspec.Struct, frozen=True):
@@ -178,3 +188,7 @@ class TerminalHostHandler(HostHandler[TerminalHostConfig]):
 
     def host(self, name: str, config: TerminalHostConfig) -> ProcessHost:
         return TerminalHost(self._node, name)
+
+    async def update(self, entry: Entry, config: TerminalHostConfig, previous: Entry) -> None:
+        """The process that runs on it goes on."""
+        await self._node.supervisor.change(str(entry.id), config.lifecycle)

@@ -91,7 +91,7 @@ class Node:
         self.bindings = Bindings(self.identities)
         self.bus = EventBus(self._publish)
         self.supervisor = Supervisor(self)
-        self.code = CodeStore(lambda name: self.known_module(name), self._invalidate, cache or ChunkCache(None))
+        self.code = CodeStore(lambda name: self.known_module(name), self._code_changed, cache or ChunkCache(None))
         self.config = Config()
         self.resources: dict[str, Any] = {}
         self.module_roots: dict[str, Path] = {}
@@ -231,6 +231,10 @@ class Node:
     def permitted(self, identity: int, action: str, resource: str, attributes: dict[str, Any] | None) -> bool:
         return self.identities.permitted(identity, action, resource, attributes)
 
+    def _code_changed(self, entry_id: str, source: str) -> None:
+        self._invalidate(entry_id, source)
+        self.bus.publish("lua", "lua.reset_code", entry_id, {"source": source})
+
     def _invalidate(self, entry_id: str, source: str) -> None:
         self._everywhere("invalidate", entry_id.encode(), source.encode())
 
@@ -244,7 +248,11 @@ class Node:
         self._everywhere("invalidate_host", host_id.encode())
 
     def _publish(self, system: str, kind: str, path: str, data: Any, skip: int | None) -> None:
-        body = None if data is None else encode(data)
+        try:
+            body = None if data is None else encode(data)
+        except Error as e:
+            log.warning("an event's data cannot be given to guests: %s", e, extra={"fields": {"path": path}})
+            body = None
         for shard in self.shards:
             if shard.index != skip:
                 self.post(shard, "publish", system.encode(), kind.encode(), path.encode(), body)

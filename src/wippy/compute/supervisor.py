@@ -70,6 +70,7 @@ class Supervisor:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._services: dict[str, Supervised] = {}
+        self._unchecked: set[str] = set()
         self._running = False
         self._random = random.Random()
 
@@ -80,6 +81,7 @@ class Supervisor:
         if entry_id in self._services:
             raise conflict(f"service {entry_id} exists already")
         self._services[entry_id] = Supervised(entry_id, service, lifecycle)
+        self._unchecked.add(entry_id)
         self._announce(entry_id, "register")
 
     async def remove(self, entry_id: str) -> None:
@@ -88,6 +90,17 @@ class Supervisor:
             await self.stop(entry_id)
             self._services.pop(entry_id, None)
             self._announce(entry_id, "remove")
+
+    async def change(self, entry_id: str, lifecycle: Lifecycle) -> None:
+        """A service was changed; another `lifecycle` counts from the next start on, except that a service which no
+        longer starts by itself stops. One that now does, or had failed, starts with the next `settle`."""
+        s = self._services[entry_id]
+        before, s.lifecycle = s.lifecycle, lifecycle
+        self._unchecked.add(entry_id)
+        if s.status == "failed" or (before.auto_start and not lifecycle.auto_start):
+            await self.stop(entry_id)
+        if lifecycle.auto_start and (s.status == "failed" or (s.status == "stopped" and not before.auto_start)):
+            s.status = "unknown"
 
     def state(self, entry_id: str) -> Supervised | None:
         return self._services.get(entry_id)
@@ -112,6 +125,12 @@ class Supervisor:
         """
         if self._running:
             await self._start_fresh()
+
+    def check(self) -> None:
+        """Whether the services that were added or changed since the last check could be started in some order. Raises
+        Error(Invalid) when some require each other."""
+        changed, self._unchecked = self._unchecked, set()
+        self._levels(changed & self._services.keys())
 
     async def _start_fresh(self) -> list[Supervised]:
         fresh = [s.id for s in self._services.values() if s.lifecycle.auto_start and s.status == "unknown"]
@@ -162,6 +181,7 @@ class Supervisor:
         s.desired = "running"
         s.started = False
         s.settled.clear()
+        self._announce(s.id, "start")
         s.task = asyncio.create_task(self._run(s))
         await s.settled.wait()
 
@@ -241,6 +261,7 @@ class Supervisor:
         if s is None or s.status in ("unknown", "stopped"):
             return
         s.desired = "stopped"
+        self._announce(s.id, "stop")
         was_running = s.status == "running"
         self._update(s, "stopping")
         problem = None

@@ -61,6 +61,10 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=True):
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def as_data(self) -> dict[str, Any]:
+        """The entry as guests see it."""
+        return {"id": str(self.id), "kind": self.kind, "meta": self.meta, "data": self.data}
+
     def label(self, field: str = "") -> str:
         """How messages name this entry: `app:db (db.sql.sqlite) at src/_index.yaml:14`."""
         where = f" at {self.origin.at(field)}" if self.origin else ""

@@ -6,13 +6,15 @@ does not) the process. SQLite and PostgreSQL stores implement the same protocol.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from wippy.core.errors import Error, not_found, unavailable
-from wippy.registry.changes import ChangeSet
+from wippy.core.errors import CONFLICT, Error, not_found, unavailable
+from wippy.core.ids import EntryId
+from wippy.registry.changes import ChangeSet, apply_to
+from wippy.registry.entry import Entry
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -28,20 +30,41 @@ class Version(msgspec.Struct, frozen=True):
 BASELINE = Version(0)
 
 
+class Moved(Error):
+    """Somebody else has changed a shared history since it was last read."""
+
+    def __init__(self) -> None:
+        super().__init__(CONFLICT, "registry changed during apply", True)
+
+
 class HistoryStore(Protocol):
-    """Keeps versions. Every method may raise Error(Unavailable)."""
+    """Keeps versions. Every method may raise Error(Unavailable).
+
+    Several runtimes may share a store: `record` and `move_head` change nothing and raise `Moved` unless the head is
+    still the one they are told to expect.
+    """
 
     async def open(self) -> tuple[list[Version], int]:
-        """All versions except the baseline, and the id of the head."""
+        """All versions except the baseline, and the id of the head; as they are now, also when it is open already."""
 
     async def record(self, version: Version, changes: ChangeSet) -> None:
-        """Add a version and make it the head, both or neither."""
+        """Add a version and make it the head, both or neither; durable when it returns. The head must be the parent,
+        and no version may have an id as large. Raises Moved."""
 
-    async def move_head(self, version: Version) -> None:
-        """Make an existing version the head."""
+    async def move_head(self, version: Version, expected: Version) -> None:
+        """Make an existing version the head, which must be `expected`. Raises Moved."""
 
-    async def changes(self, version_id: int) -> ChangeSet:
-        """The change set that led from the parent to this version."""
+    async def changes(self, version_ids: Sequence[int]) -> list[ChangeSet]:
+        """For each version the change set that led to it from its parent."""
+
+    async def hold(self) -> None:
+        """Say that a runtime uses this history, until `close`."""
+
+    async def held(self) -> bool:
+        """Whether a runtime uses this history."""
+
+    async def close(self) -> None:
+        """Let go of files and connections. Nothing else may be called afterwards."""
 
 
 class MemoryStore:
@@ -56,30 +79,37 @@ class MemoryStore:
         return list(self._versions), self._head
 
     async def record(self, version: Version, changes: ChangeSet) -> None:
+        if self._head != version.parent or any(version.id <= known for known in self._changes):
+            raise Moved
         self._versions.append(version)
         self._changes[version.id] = changes
         self._head = version.id
 
-    async def move_head(self, version: Version) -> None:
+    async def move_head(self, version: Version, expected: Version) -> None:
+        if self._head != expected.id:
+            raise Moved
         self._head = version.id
 
-    async def changes(self, version_id: int) -> ChangeSet:
-        return self._changes[version_id]
+    async def changes(self, version_ids: Sequence[int]) -> list[ChangeSet]:
+        return [self._changes[version_id] for version_id in version_ids]
+
+    async def hold(self) -> None:
+        pass
+
+    async def held(self) -> bool:
+        return False
+
+    async def close(self) -> None:
+        pass
 
 
-class NoStore:
+class NoStore(MemoryStore):
     """`registry.enable_history: false`: the current version counts on, nothing can be looked up or undone."""
-
-    async def open(self) -> tuple[list[Version], int]:
-        return [], 0
 
     async def record(self, version: Version, changes: ChangeSet) -> None:
         pass
 
-    async def move_head(self, version: Version) -> None:
-        pass
-
-    async def changes(self, version_id: int) -> ChangeSet:
+    async def changes(self, version_ids: Sequence[int]) -> list[ChangeSet]:
         raise history_unavailable()
 
 
@@ -101,7 +131,7 @@ class History:
         return not isinstance(self._store, NoStore)
 
     async def open(self) -> Version:
-        """Read the versions of the store; returns the head. To be called once, before anything else."""
+        """Read the versions of the store, before anything else; returns the head. Again when it has changed."""
         versions, head = await self._store.open()
         for version in sorted(versions, key=lambda each: each.id):
             self._add(version)
@@ -136,27 +166,47 @@ class History:
     async def record(self, version: Version, changes: ChangeSet) -> None:
         """Add a version with the change set that leads to it, and make it the head."""
         await self._store.record(version, changes)
-        self._next_id = version.id + 1
+        self._next_id = max(self._next_id, version.id + 1)
         if self.available:
             self._add(version)
 
-    async def move_head(self, version: Version) -> None:
-        await self._store.move_head(version)
+    async def move_head(self, version: Version, expected: Version) -> None:
+        """Make an existing version the head, which must be `expected`."""
+        await self._store.move_head(version, expected)
+
+    async def hold(self) -> None:
+        """Say that a runtime uses this history, until `close`."""
+        await self._store.hold()
+
+    async def held(self) -> bool:
+        """Whether a runtime uses this history."""
+        return await self._store.held()
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        await self._store.close()
+
+    async def entries_at(self, version: Version, baseline: Mapping[EntryId, Entry]) -> dict[EntryId, Entry]:
+        """The entries of a version: what history says, over `baseline` where it says nothing."""
+        entries = dict(baseline)
+        if version != BASELINE:
+            apply_to(entries, await self.between(BASELINE, version))
+        return entries
 
     async def between(self, start: Version, end: Version) -> ChangeSet:
         """What leads from one version to another: up to the common ancestor, then down, squashed."""
         self._require()
         up, down = self._path(start, end)
-        undo = [(await self._store.changes(version.id)).inverse() for version in up]
-        redo = [await self._store.changes(version.id) for version in reversed(down)]
-        return ChangeSet().squash(*undo, *redo)
+        undo = await self._store.changes([version.id for version in up])
+        redo = await self._store.changes([version.id for version in reversed(down)])
+        return ChangeSet().squash(*(changes.inverse() for changes in undo), *redo)
 
     def _path(self, start: Version, end: Version) -> tuple[list[Version], list[Version]]:
         """Versions to undo, newest first, and versions to redo, newest first."""
         above = {version.id for version in self._ancestry(end)}
+        below = {version.id for version in self._ancestry(start)}
         up = [version for version in self._ancestry(start) if version.id not in above]
-        kept = {version.id for version in self._ancestry(start)}
-        return up, [version for version in self._ancestry(end) if version.id not in kept]
+        return up, [version for version in self._ancestry(end) if version.id not in below]
 
     def _ancestry(self, version: Version) -> Iterable[Version]:
         current: Version | None = version

@@ -11,13 +11,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from wippy.core.errors import conflict, internal, invalid
+from wippy.core.errors import Error, conflict, internal, invalid
 from wippy.core.ids import EntryId
 from wippy.registry.changes import ChangeSet, Create, Delete, Operation, apply_to, build_delta, resolve
 from wippy.registry.decode import ConfigDecoder, no_environment
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import AnyHandler
-from wippy.registry.history import BASELINE, History, Version
+from wippy.registry.history import History, Moved, Version
+from wippy.registry.live import Live
 from wippy.registry.ordering import order
 from wippy.registry.placeholders import EnvLookup
 from wippy.registry.state import State
@@ -55,6 +56,7 @@ class Registry:
         history: History | None = None,
         internal_kinds: Iterable[str] = INTERNAL_KINDS,
         expand: Expander | None = None,
+        check: Callable[[], None] = lambda: None,
         settle: Callable[[], Awaitable[None]] | None = None,
         handler_seconds: float | None = HANDLER_SECONDS,
     ) -> None:
@@ -62,6 +64,7 @@ class Registry:
         kinds: handlers that are made when the first entry of their kind is applied.
         publish: receives (system, kind, path, data) for every event, in order; must not raise.
         env: answers `${env:NAME}` and `_env` fields: (name, namespace) -> text or None.
+        check: called when all operations of a transaction are accepted; may reject them together by raising Error.
         settle: awaited after every committed change, before `apply` returns: starts what the change brought.
         handler_seconds: how long one handler call may take (`registry.event_wait_timeout`); None for no limit.
         """
@@ -69,13 +72,12 @@ class Registry:
         self._handlers: dict[str, AnyHandler] = {}
         self._kinds = dict(kinds or {})
         self._environment = Environment(
-            self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds
+            self._handlers, frozenset(internal_kinds), ConfigDecoder(env), publish, handler_seconds, check
         )
         self._expand = expand
         self._settle = settle
         self._state = State()
-        self._live: dict[EntryId, Entry] = {}
-        self._configs: dict[EntryId, msgspec.Struct] = {}
+        self._live = Live()
         self._baseline: State | None = None
         self._lock = asyncio.Lock()
         self._changing: asyncio.Task[Any] | None = None
@@ -112,7 +114,7 @@ class Registry:
 
     def live(self, entry_id: EntryId) -> Entry | None:
         """What the handlers hold now: inside a transaction this includes the operations accepted so far."""
-        return self._live.get(entry_id)
+        return self._live.entries.get(entry_id)
 
     def decode(self, entry: Entry, config: type[S]) -> S:
         """The typed config of an entry, placeholders resolved. Raises Error(Invalid)."""
@@ -137,9 +139,11 @@ class Registry:
                 raise internal("the registry is loaded already")
             baseline = State(entries)
             head = await self.history.open()
-            target = dict(baseline)
-            if head != BASELINE:
-                apply_to(target, await self.history.between(BASELINE, head))
+            await self.history.hold()
+            target = await self.history.entries_at(head, baseline)
+            replayed = build_delta(baseline, target)
+            if self._expand is not None and len(replayed):
+                apply_to(target, await self._expand(baseline, replayed))
             await self._transact([Create(entry) for entry in target.values()], head)
             self._baseline = baseline
             return self.version
@@ -150,7 +154,11 @@ class Registry:
         When it returns, every effect is live; when it raises, nothing has changed. Errors: Conflict (create of an
         existing id; retryable when the registry is no longer at `base`), NotFound (missing id or dependency), Invalid
         (unknown kind, changed kind, bad config), Timeout, or what a handler said. Without operations, or with
-        operations that cancel out, nothing happens. Cancellation rolls back. Must not be called by a handler.
+        operations that cancel out, nothing happens. Cancellation rolls back, unless the version is being recorded
+        already. Must not be called by a handler.
+
+        A history that several runtimes share may have another head by now: then the change fails with the retryable
+        Conflict, and this registry has followed to that head when it does.
         """
         changes = changes if isinstance(changes, ChangeSet) else ChangeSet(changes)
         async with self._turn():
@@ -163,7 +171,8 @@ class Registry:
                 return self.version
             recorded = ChangeSet(operation for operation in resolved if not operation.baseline)
             version = self.history.following(self.version) if len(recorded) else self.version
-            await self._transact(resolved.operations, version, recorded)
+            async with self._followed():
+                await self._transact(resolved.operations, version, recorded)
             return self.version
 
     async def apply_version(self, version_id: int) -> Version:
@@ -171,12 +180,13 @@ class Registry:
         async with self._turn():
             target = self.history.version(version_id)
             if target != self.version:
-                path = await self.history.between(self.version, target)
-                resolved = resolve(self._tolerant(path), self._state)
-                if self._expand is not None and len(resolved):
-                    resolved = resolve(await self._expand(self._state, resolved), self._state)
-                await self._transact(resolved.operations, target)
+                async with self._followed():
+                    await self._transact(await self._leading_to(target), target)
             return self.version
+
+    async def close(self) -> None:
+        """Let go of the history's files and connections. Nothing can be changed afterwards."""
+        await self.history.close()
 
     # The steps
 
@@ -193,10 +203,43 @@ class Registry:
             finally:
                 self._changing = None
 
+    @asynccontextmanager
+    async def _followed(self) -> AsyncIterator[None]:
+        """When the change inside fails because the head of a shared history has moved: go to that head, then fail."""
+        try:
+            yield
+        except Moved as moved:
+            try:
+                head = await self.history.open()
+                await self._transact(await self._leading_to(head), head, shared=True)
+            except Error as error:
+                raise moved.within(f"cannot follow the shared history: {error.message}") from error
+            log.info("followed the shared history", extra={"fields": {"version": str(head)}})
+            raise
+
+    async def _leading_to(self, target: Version) -> tuple[Operation, ...]:
+        """The operations from here to another version. Where history says nothing the baseline of now counts, which
+        may not be the one that the change sets were made over."""
+        path = await self.history.between(self.version, target)
+        entries = await self.history.entries_at(target, self._baseline or {})
+        touched = {operation.id for operation in path}
+        before = {entry_id: self._state[entry_id] for entry_id in touched if entry_id in self._state}
+        after = {entry_id: entries[entry_id] for entry_id in touched if entry_id in entries}
+        resolved = resolve(build_delta(before, after), self._state)
+        if self._expand is not None and len(resolved):
+            resolved = resolve(await self._expand(self._state, resolved), self._state)
+        return resolved.operations
+
     async def _transact(
-        self, operations: Iterable[Operation], version: Version, recorded: ChangeSet | None = None
+        self,
+        operations: Iterable[Operation],
+        version: Version,
+        recorded: ChangeSet | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
-        """Run resolved operations and make `version` current; `recorded` goes to history as that version."""
+        """Run resolved operations and make `version` current; `recorded` goes to history as that version. `shared`:
+        the history has this head already."""
         operations = list(operations)
         self._check_kinds(operations)
         references = {kind: handler.references for kind, handler in self._handlers.items() if handler.references}
@@ -206,12 +249,12 @@ class Registry:
         async def record() -> None:
             if recorded is not None and len(recorded):
                 await self.history.record(version, recorded)
-            elif version != self.version:
-                await self.history.move_head(version)
+            elif version != self.version and self._baseline is not None and not shared:
+                await self.history.move_head(version, self.version)
             self._state = following
 
         self._transactions += 1
-        transaction = Transaction(self._transactions, self._environment, self._live, self._configs)
+        transaction = Transaction(self._transactions, self._environment, self._live)
         await transaction.run(ordered, record)
         if self._settle is not None:
             await self._settle()
@@ -237,18 +280,8 @@ class Registry:
         near = difflib.get_close_matches(kind, [*self._handlers, *self._kinds, *self._environment.internal_kinds], n=1)
         return f', did you mean "{near[0]}"?' if near else ""
 
-    def _tolerant(self, changes: ChangeSet) -> ChangeSet:
-        """History replayed over a baseline that may have changed since: the outcome counts, not the operation."""
-        touched = {operation.id for operation in changes}
-        before = {entry_id: self._state[entry_id] for entry_id in touched if entry_id in self._state}
-        after = dict(before)
-        apply_to(after, changes)
-        return build_delta(before, after)
-
     async def _state_at(self, version: Version) -> State:
-        entries = dict(self._baseline) if self._baseline is not None else {}
-        apply_to(entries, await self.history.between(BASELINE, version))
-        return State(entries.values(), version)
+        return State((await self.history.entries_at(version, self._baseline or {})).values(), version)
 
 
 def _created(operations: Iterable[Operation]) -> list[Entry]:

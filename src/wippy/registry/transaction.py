@@ -9,13 +9,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from wippy.core.errors import NOT_FOUND, TIMEOUT, Error, internal, not_found
+from wippy.core.errors import NOT_FOUND, TIMEOUT, Error, conflict, internal, not_found
 from wippy.core.ids import EntryId
 from wippy.registry.changes import Create, Delete, Operation
 from wippy.registry.decode import ConfigDecoder
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import AnyHandler
-from wippy.registry.paths import PathSet, split_path
+from wippy.registry.live import Live, references_of, requirements_of
 
 log = logging.getLogger("wippy.registry")
 
@@ -33,26 +33,19 @@ class Environment(msgspec.Struct, frozen=True):
     decoder: ConfigDecoder
     publish: Publish
     time_limit: float | None
+    check: Callable[[], None]
 
 
 class Transaction:
     """Runs operations that are already resolved and ordered.
 
-    `live` and `configs` are the registry's own maps: what the handlers hold now. They follow every accepted handler
-    call and every undone one, so after a rollback they are as before.
+    `live` follows every accepted handler call and every undone one, so after a rollback it is as before.
     """
 
-    def __init__(
-        self,
-        number: int,
-        environment: Environment,
-        live: dict[EntryId, Entry],
-        configs: dict[EntryId, msgspec.Struct],
-    ) -> None:
+    def __init__(self, number: int, environment: Environment, live: Live) -> None:
         self._number = number
         self._environment = environment
         self._live = live
-        self._configs = configs
         self._accepted: list[tuple[Operation, list[Undo]]] = []
         self._touched: dict[str, AnyHandler] = {}
         self._postponed_reasons: dict[EntryId, Error] = {}
@@ -61,13 +54,17 @@ class Transaction:
         """All of `operations`, then the commit hooks, then `record`; or nothing.
 
         Raises the rejection after everything accepted was undone. Cancellation undoes everything too and is raised
-        when that is done; a second cancellation does not interrupt it.
+        when that is done; a second cancellation does not interrupt it. One that comes while the version is being
+        recorded is raised after the commit: what is on the disk must be what is live.
         """
         self._publish("registry.begin", self._path("registry.begin"))
         try:
             await self._run_all(operations)
+            self._check_requirements(operations)
+            self._check_referrers(operations)
+            self._environment.check()
             await self._commit_handlers()
-            await record()
+            cancelled = await _to_its_end(record())
         except BaseException:
             await _uninterrupted(self._roll_back())
             raise
@@ -75,6 +72,8 @@ class Transaction:
         self._publish("registry.commit", path)
         for kind in self._touched:
             self._publish("registry.accept", f"{path}/{kind}")
+        if cancelled is not None:
+            raise cancelled
 
     async def _run_all(self, operations: Sequence[Operation]) -> None:
         remaining = list(operations)
@@ -104,13 +103,14 @@ class Transaction:
             self._set(operation)
             self._accepted.append((operation, []))
             return True
-        self._publish(operation.event, path, entry)
+        self._publish(operation.event, path, entry.as_data())
         steps: list[Undo] = []
         try:
             await self._dispatch(operation, entry, steps)
         except BaseException as error:
             await _uninterrupted(_undo_all(steps))
-            self._publish("entry.reject", path, error)
+            failure = error if isinstance(error, Error) else internal(f"{type(error).__name__}: {error}")
+            self._publish("entry.reject", path, failure)
             if not isinstance(error, Error) or not _caused_by_not_found(error):
                 raise
             self._postponed_reasons[operation.id] = error
@@ -137,21 +137,21 @@ class Transaction:
 
     async def _add(self, handler: AnyHandler, entry: Entry, config: msgspec.Struct, steps: list[Undo]) -> None:
         await self._call(entry, handler.add(entry, config))
-        self._hold(entry, config)
+        self._live.hold(entry, config, handler)
 
         async def undo() -> None:
-            self._drop(entry)
+            self._live.drop(entry.id)
             await handler.remove(entry)
 
         steps.append(undo)
 
     async def _remove(self, handler: AnyHandler, entry: Entry, steps: list[Undo]) -> None:
         await self._call(entry, handler.remove(entry))
-        config = self._configs[entry.id]
-        self._drop(entry)
+        config = self._live.configs[entry.id]
+        self._live.drop(entry.id)
 
         async def undo() -> None:
-            self._hold(entry, config)
+            self._live.hold(entry, config, handler)
             await handler.add(entry, config)
 
         steps.append(undo)
@@ -160,11 +160,11 @@ class Transaction:
         self, handler: AnyHandler, previous: Entry, entry: Entry, config: msgspec.Struct, steps: list[Undo]
     ) -> None:
         await self._call(entry, handler.update(entry, config, previous))
-        old_config = self._configs[previous.id]
-        self._hold(entry, config)
+        old_config = self._live.configs[previous.id]
+        self._live.hold(entry, config, handler)
 
         async def undo() -> None:
-            self._hold(previous, old_config)
+            self._live.hold(previous, old_config, handler)
             await handler.update(previous, old_config, entry)
 
         steps.append(undo)
@@ -185,12 +185,31 @@ class Transaction:
             raise _unexpected(entry, error) from error
 
     def _check_references(self, handler: AnyHandler, entry: Entry) -> None:
-        for path, paths in reference_paths(type(handler)):
-            root, _ = split_path(path)
-            for text in paths.texts(entry.meta if root == "meta" else entry.data):
-                if EntryId.parse(text, entry.id.ns) not in self._live:
-                    missing = EntryId.parse(text, entry.id.ns)
-                    raise not_found(f'{entry.label(path)}: field "{path}": entry not found: {missing}', id=str(missing))
+        for path, target in references_of(handler, entry):
+            if target not in self._live:
+                raise not_found(f'{entry.label(path)}: field "{path}": entry not found: {target}', id=str(target))
+
+    def _check_requirements(self, operations: Sequence[Operation]) -> None:
+        """Once everything is there: services may require each other's entries in any order."""
+        for operation in operations:
+            entry = self._live.entries.get(operation.id)
+            handler = self._environment.handlers.get(entry.kind) if entry is not None else None
+            if entry is None or handler is None:
+                continue
+            for path, target in requirements_of(handler, entry):
+                if target not in self._live:
+                    reason = f"service startup blocked by missing dependencies: {entry.id} requires {target}"
+                    raise not_found(f"{entry.label(path)}: {reason}", id=str(target))
+
+    def _check_referrers(self, operations: Sequence[Operation]) -> None:
+        """Nothing that is gone may be referred to by what stays: such a state could not be loaded again."""
+        problems = {
+            operation.id: f"cannot remove {operation.id}: {', '.join(map(str, users))} refer to it"
+            for operation in operations
+            if operation.id not in self._live and (users := self._live.users(operation.id))
+        }
+        if problems:
+            raise conflict("\n".join(problems.values()), entries=[str(entry_id) for entry_id in problems])
 
     async def _commit_handlers(self) -> None:
         for kind, handler in self._touched.items():
@@ -217,7 +236,7 @@ class Transaction:
         if _entry_of(inverse).kind in self._environment.internal_kinds:
             self._set(inverse)
             return
-        self._publish(inverse.event, str(inverse.id), _entry_of(inverse))
+        self._publish(inverse.event, str(inverse.id), _entry_of(inverse).as_data())
         await _undo_all(steps)
         self._publish("entry.accept", str(inverse.id))
 
@@ -238,16 +257,9 @@ class Transaction:
 
     def _set(self, operation: Operation) -> None:
         if isinstance(operation, Delete):
-            del self._live[operation.id]
+            self._live.drop(operation.id)
         else:
-            self._live[operation.id] = operation.entry
-
-    def _hold(self, entry: Entry, config: msgspec.Struct) -> None:
-        self._live[entry.id] = entry
-        self._configs[entry.id] = config
-
-    def _drop(self, entry: Entry) -> None:
-        del self._live[entry.id], self._configs[entry.id]
+            self._live.keep(operation.entry)
 
     def _path(self, kind: str) -> str:
         return f"registry.tx/{self._number}/{kind}"
@@ -265,18 +277,6 @@ def _circle(needs: Mapping[str, str]) -> list[str]:
                 return [*path[path.index(following) :], following]
             path.append(following)
     return []
-
-
-_reference_paths: dict[type[AnyHandler], tuple[tuple[str, PathSet], ...]] = {}
-
-
-def reference_paths(handler: type[AnyHandler]) -> tuple[tuple[str, PathSet], ...]:
-    """The declared references of a handler class, compiled once."""
-    compiled = _reference_paths.get(handler)
-    if compiled is None:
-        compiled = tuple((path, PathSet([split_path(path)[1]])) for path in handler.references)
-        _reference_paths[handler] = compiled
-    return compiled
 
 
 def _entry_of(operation: Operation) -> Entry:
@@ -311,6 +311,13 @@ async def _undo_all(steps: list[Undo]) -> None:
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end even when the caller is cancelled meanwhile; the cancellation is raised afterwards."""
+    cancelled = await _to_its_end(work)
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _to_its_end(work: Awaitable[None]) -> asyncio.CancelledError | None:
+    """Run `work` to its end; the cancellation of the caller that came meanwhile."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -319,5 +326,4 @@ async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError as error:
             cancelled = error
     task.result()
-    if cancelled is not None:
-        raise cancelled
+    return cancelled

@@ -243,6 +243,13 @@ def _storage() -> list[Case]:
         Case(
             "fs.get", "fs.get", "app:files", "not allowed to access filesystem: app:files", "return fs.get('app:files')"
         ),
+        Case(
+            "loader.new",
+            "fs.get",
+            "app:files",
+            "not allowed to access filesystem: app:files",
+            "return loader.new('app:files')",
+        ),
         Case("sql.get", "db.get", "app:db", "not allowed to access database: app:db", "return sql.get('app:db')"),
         Case(
             "store.get",

@@ -176,19 +176,15 @@ def _as_internal() -> Iterator[None]:
 # Entries as guests see them -----------------------------------------------------------------------------------------
 
 
-def _shown(entry: Entry) -> dict[str, Any]:
-    return {"id": str(entry.id), "kind": entry.kind, "meta": entry.meta, "data": entry.data}
-
-
 def _found(state: State, entry_id: str) -> dict[str, Any]:
     entry = state.get(EntryId.parse(entry_id))
     if entry is None:
         raise not_found(f"entry not found: {entry_id}")
-    return _shown(entry)
+    return entry.as_data()
 
 
 def _visible(caller: Caller, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    return [_shown(entry) for entry in entries if caller.allowed(ACCESS, str(entry.id))]
+    return [entry.as_data() for entry in entries if caller.allowed(ACCESS, str(entry.id))]
 
 
 def _version(version: Version) -> dict[str, Any]:
@@ -198,7 +194,7 @@ def _version(version: Version) -> dict[str, Any]:
 def _operation_entry(operation: Operation) -> dict[str, Any]:
     if isinstance(operation, Delete):
         return {"id": str(operation.id), "kind": "", "meta": {}}
-    return _shown(operation.entry)
+    return operation.entry.as_data()
 
 
 # What guests hand in ------------------------------------------------------------------------------------------------

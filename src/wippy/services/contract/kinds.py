@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from wippy.core.errors import already_exists, conflict, invalid
+from wippy.core.errors import already_exists, invalid
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import KindHandler
 from wippy.services.contract.store import BindingConfig, DefinitionConfig, contracts_of
@@ -37,11 +37,8 @@ class DefinitionHandler(KindHandler[DefinitionConfig]):
         await self.add(entry, config)
 
     async def remove(self, entry: Entry) -> None:
-        name = str(entry.id)
-        users = self._contracts.implementations(name)
-        if users:
-            raise conflict(f"cannot remove contract {name}: implemented by {', '.join(users)}")
-        del self._contracts.definitions[name]
+        """The registry sees to it that no binding is left without its contract."""
+        del self._contracts.definitions[str(entry.id)]
         self._changed(entry, "delete")
 
     def _changed(self, entry: Entry, what: str) -> None:

@@ -120,7 +120,9 @@ class ScopeHandler(KindHandler[ScopeConfig]):
 
     async def update(self, entry: Entry, config: ScopeConfig, previous: Entry) -> None:
         """Members stay; new limits count for later joins."""
-        self._groups.find(str(entry.id)).limits = config.limits
+        name = str(entry.id)
+        self._groups.find(name).limits = config.limits
+        await self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
         name = str(entry.id)

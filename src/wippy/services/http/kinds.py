@@ -9,12 +9,13 @@ import msgspec
 from wippy.compute.lifecycle import Lifecycle
 from wippy.compute.service_identity import ServiceIdentity
 from wippy.core.config import Duration, Ref
-from wippy.core.errors import already_exists, conflict, internal, invalid, not_found
+from wippy.core.errors import internal, invalid, not_found
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import KindHandler
+from wippy.services.http.routes import Endpoint, Router, routes_of
 from wippy.services.http.routing import check_method, join, parse_pattern
 from wippy.services.http.server import parse_address
-from wippy.services.http.service import Endpoint, HttpService, Router
+from wippy.services.http.service import HttpService
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -39,6 +40,14 @@ class ServiceConfig(msgspec.Struct, frozen=True):
     host: RelayHost = RelayHost()
     lifecycle: Lifecycle = Lifecycle()
 
+    def check(self) -> None:
+        """Raises Error(Invalid)."""
+        if not self.addr:
+            raise invalid('field "addr": required field is empty')
+        parse_address(self.addr)
+        if min(self.timeouts.read, self.timeouts.write, self.timeouts.idle) < 0:
+            raise invalid('field "timeouts": must not be negative')
+
 
 class RouterConfig(msgspec.Struct, frozen=True):
     server: Ref = msgspec.field(name="meta.server")
@@ -61,23 +70,18 @@ class HttpHandler(KindHandler[Any]):
 
     def __init__(self, node: Node) -> None:
         self._node = node
-
-    def services(self) -> list[HttpService]:
-        return [r for r in self._node.resources.values() if isinstance(r, HttpService)]
-
-    def router(self, entry_id: str) -> Router:
-        for service in self.services():
-            if entry_id in service.routers:
-                return service.routers[entry_id]
-        raise not_found(f"router {entry_id} not found")
+        self._routes = routes_of(node)
 
     async def commit(self) -> None:
-        for service in self.services():
-            service.rebuild()
+        self._rebuild()
 
     async def discard(self) -> None:
-        for service in self.services():
-            service.rebuild()
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        for service in list(self._node.resources.values()):
+            if isinstance(service, HttpService):
+                service.rebuild()
 
 
 class ServiceHandler(HttpHandler):
@@ -85,20 +89,23 @@ class ServiceHandler(HttpHandler):
     config = ServiceConfig
 
     async def add(self, entry: Entry, config: ServiceConfig) -> None:
-        if not config.addr:
-            raise invalid('field "addr": required field is empty')
-        parse_address(config.addr)
-        if min(config.timeouts.read, config.timeouts.write, config.timeouts.idle) < 0:
-            raise invalid('field "timeouts": must not be negative')
+        config.check()
         name = str(entry.id)
         service = HttpService(self._node, name, config.addr, ServiceIdentity(self._node, config.lifecycle.security))
         self._node.resources[name] = service
         self._node.supervisor.add(name, service, config.lifecycle)
 
     async def update(self, entry: Entry, config: ServiceConfig, previous: Entry) -> None:
-        service = self._node.resources[str(entry.id)]
+        """No connection is cut: requests in progress finish where they began."""
+        config.check()
+        name = str(entry.id)
+        service: HttpService = self._node.resources[name]
+        before = self._node.registry.decode(previous, ServiceConfig)
         if config.addr != service.addr:
-            raise conflict("the address of a live http.service cannot change")
+            await service.move(config.addr)
+        if config.lifecycle.security != before.lifecycle.security:
+            service.act_as(ServiceIdentity(self._node, config.lifecycle.security))
+        await self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
         await self._node.supervisor.remove(str(entry.id))
@@ -111,37 +118,18 @@ class RouterHandler(HttpHandler):
     references = ("meta.server",)
 
     async def add(self, entry: Entry, config: RouterConfig) -> None:
-        service = self._service(config.server)
-        self._check(entry, config, service)
-        service.routers[str(entry.id)] = Router(str(entry.id), config.prefix)
-
-    async def update(self, entry: Entry, config: RouterConfig, previous: Entry) -> None:
-        router = self.router(str(entry.id))
-        service = self._service(config.server)
-        self._check(entry, config, service)
-        if router.id in service.routers:
-            router.prefix = config.prefix
-            return
-        for other in self.services():
-            other.routers.pop(router.id, None)
-        service.routers[router.id] = Router(router.id, config.prefix)
-
-    async def remove(self, entry: Entry) -> None:
-        for service in self.services():
-            service.routers.pop(str(entry.id), None)
-
-    def _service(self, server: Ref) -> HttpService:
-        service = self._node.resources.get(str(server))
-        if not isinstance(service, HttpService):
-            raise not_found(f"http.service {server} not found")
-        return service
-
-    def _check(self, entry: Entry, config: RouterConfig, service: HttpService) -> None:
         for name in (*config.middleware, *config.post_middleware):
             raise internal(f'unknown middleware "{name}"')
-        for router in service.routers.values():
-            if router.id != str(entry.id) and router.prefix == config.prefix:
-                raise already_exists(f'router {router.id} has the prefix "{config.prefix}" already')
+        if not isinstance(self._node.resources.get(str(config.server)), HttpService):
+            raise not_found(f"http.service {config.server} not found")
+        name = str(entry.id)
+        self._routes.routers[name] = Router(name, str(config.server), config.prefix)
+
+    async def update(self, entry: Entry, config: RouterConfig, previous: Entry) -> None:
+        await self.add(entry, config)
+
+    async def remove(self, entry: Entry) -> None:
+        self._routes.routers.pop(str(entry.id), None)
 
 
 class EndpointHandler(HttpHandler):
@@ -151,21 +139,17 @@ class EndpointHandler(HttpHandler):
 
     async def add(self, entry: Entry, config: EndpointConfig) -> None:
         check_method(config.method)
-        router = self.router(str(config.router))
+        router = self._routes.routers.get(str(config.router))
+        if router is None:
+            raise not_found(f"router {config.router} not found")
         parse_pattern(join(router.prefix, config.path) if config.path.startswith("/") else config.path)
         name = str(entry.id)
-        router.endpoints[name] = Endpoint(name, config.method, config.path, str(config.func), entry.label())
+        self._routes.endpoints[name] = Endpoint(
+            name, router.id, config.method, config.path, str(config.func), entry.label()
+        )
 
     async def update(self, entry: Entry, config: EndpointConfig, previous: Entry) -> None:
-        check_method(config.method)
-        self.router(str(config.router))
-        self._drop(str(entry.id))
         await self.add(entry, config)
 
     async def remove(self, entry: Entry) -> None:
-        self._drop(str(entry.id))
-
-    def _drop(self, name: str) -> None:
-        for service in self.services():
-            for router in service.routers.values():
-                router.endpoints.pop(name, None)
+        self._routes.endpoints.pop(str(entry.id), None)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wippy.compute.service_identity import ServiceIdentity
 from wippy.core.errors import CANCELED, Error
 from wippy.services.http.exchange import Exchange
-from wippy.services.http.routing import Match, Route, RoutingTable, join, parse_pattern
-from wippy.services.http.server import HttpListener
+from wippy.services.http.routes import Endpoint, routes_of
+from wippy.services.http.routing import Match, RoutingTable
+from wippy.services.http.server import HttpListener, parse_address
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -22,64 +21,64 @@ if TYPE_CHECKING:
 log = logging.getLogger("wippy.http")
 
 UNQUOTED = "/:@!$&'()*+,;=~"  # what a path may hold as it is
+LEAVING_SECONDS = 2.0  # how long a change of the address waits for requests in progress
 WATCH_AFTER = 0.1  # seconds after which a request is worth a watch for the client's disappearance
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    id: str
-    method: str
-    path: str
-    function: str
-    label: str
-
-    def __str__(self) -> str:
-        return self.label
-
-
-@dataclass(slots=True)
-class Router:
-    id: str
-    prefix: str
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
-
-
 class HttpService:
-    """One server: its routers, and the function calls it makes."""
+    """One server: its address, its routing table, and the function calls it makes."""
 
     def __init__(self, node: Node, entry_id: str, addr: str, identity: ServiceIdentity) -> None:
         self._node = node
         self.id = entry_id
         self.addr = addr
         self._identity = identity
-        self.routers: dict[str, Router] = {}
         self._table = RoutingTable(())
         self._listener: HttpListener | None = None
         self._serving: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        self._leaving: set[asyncio.Task[None]] = set()
 
-    # The table ----------------------------------------
+    # Changing ----------------------------------------
 
     def rebuild(self) -> None:
-        """Swaps in a table of the current routers. Raises Error(Conflict) and keeps the old one."""
-        self._table = RoutingTable(self._routes())
+        """Swaps in a table of the current routes. Raises Error and keeps the old one."""
+        self._table = routes_of(self._node).table(self.id)
 
-    def _routes(self) -> Iterator[Route]:
-        explicit: set[str] = set()
-        preflights: dict[str, Route] = {}
-        for router in self.routers.values():
-            for endpoint in router.endpoints.values():
-                pattern = join(router.prefix, endpoint.path)
-                segments = parse_pattern(pattern)
-                yield Route(endpoint.method, pattern, segments, endpoint)
-                shape = "/".join(s.text if s.kind == "literal" else f"<{s.kind}>" for s in segments)
-                if endpoint.method == "OPTIONS":
-                    explicit.add(shape)
-                else:
-                    preflights.setdefault(shape, Route("OPTIONS", pattern, segments, None))
-        for shape, route in preflights.items():
-            if shape not in explicit:
-                yield route
+    def act_as(self, identity: ServiceIdentity) -> None:
+        """Requests from now on run under another identity."""
+        before, self._identity = self._identity, identity
+        if self._listener is not None:
+            identity.acquire()
+            before.release()
+
+    async def move(self, addr: str) -> None:
+        """Listens on another address: on the new one before the old one closes, unless they share a port. Requests in
+        progress finish. Raises Error(Unavailable) and stays where it is."""
+        old = self._listener
+        if old is None:
+            self.addr = addr
+            return
+        fresh = HttpListener(addr, self._application)
+        if parse_address(addr)[1] != parse_address(self.addr)[1]:
+            await fresh.start()
+            await self._leave(old)
+        else:
+            await self._leave(old)
+            try:
+                await fresh.start()
+            except Error:
+                await old.start()
+                raise
+        self._listener, self.addr = fresh, addr
+        log.info("listening", extra={"fields": {"service": self.id, "addr": addr}})
+
+    async def _leave(self, listener: HttpListener) -> None:
+        """Closes an address; requests that take longer than a moment finish in the background."""
+        leaving = asyncio.create_task(listener.stop())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.wait({leaving}, timeout=LEAVING_SECONDS)
 
     # Serving ----------------------------------------
 

@@ -63,9 +63,12 @@ class SqliteHandler(KindHandler[SqliteConfig]):
     async def update(self, entry: Entry, config: SqliteConfig, previous: Entry) -> None:
         """The connection stays, and with it the content of `:memory:`, unless the file is another one."""
         config.check()
-        if config.file != self._node.resources[str(entry.id)].file:
+        name = str(entry.id)
+        if config.file != self._node.resources[name].file:
             await self.remove(previous)
             await self.add(entry, config)
+        else:
+            await self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
         name = str(entry.id)

@@ -49,7 +49,9 @@ class MemoryStoreHandler(KindHandler[MemoryStoreConfig]):
 
     async def update(self, entry: Entry, config: MemoryStoreConfig, previous: Entry) -> None:
         """New limits; the content stays."""
-        self._node.resources[str(entry.id)].resize(*config.limits)
+        name = str(entry.id)
+        self._node.resources[name].resize(*config.limits)
+        await self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
         name = str(entry.id)

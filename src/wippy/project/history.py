@@ -1,0 +1,47 @@
+"""Which history a configuration asks for: `registry.enable_history`, `history_*` (spec 01 §5.4, §12)."""
+
+from __future__ import annotations
+
+import logging
+
+from wippy.core.errors import invalid
+from wippy.project.config import Config
+from wippy.registry.history import History, HistoryStore, MemoryStore, NoStore
+
+log = logging.getLogger("wippy.registry")
+
+DEFAULT_PATH = ".wippy/registry.db"
+DEFAULT_SCHEMA = "wippy_registry"
+
+
+def history_type(config: Config) -> str:
+    """`memory`, `sqlite`, `postgres` or `nil`; what is unknown counts as memory, with a warning."""
+    if not config.flag("registry.enable_history", True):
+        return "nil"
+    wanted = config.text("registry.history_type", "memory")
+    if wanted in ("memory", "sqlite", "postgres", "nil"):
+        return wanted
+    log.warning('unknown registry.history_type "%s": history is kept in memory', wanted)
+    return "memory"
+
+
+def history_of(config: Config) -> History:
+    """A history that is not open yet. Raises Error(Invalid) for a PostgreSQL history without `history_dsn`."""
+    return History(_store(history_type(config), config))
+
+
+def _store(kind: str, config: Config) -> HistoryStore:
+    if kind == "sqlite":
+        from wippy.registry.history_sqlite import SqliteStore
+
+        return SqliteStore(config.path(config.text("registry.history_path", DEFAULT_PATH)))
+    if kind == "postgres":
+        from wippy.registry.history_postgres import PostgresStore
+
+        dsn = config.text("registry.history_dsn", "")
+        if not dsn:
+            raise invalid(
+                "registry.history_type postgres needs registry.history_dsn, such as postgresql://user@host/db"
+            )
+        return PostgresStore(dsn, config.text("registry.history_schema", "") or DEFAULT_SCHEMA)
+    return NoStore() if kind == "nil" else MemoryStore()
