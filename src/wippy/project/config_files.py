@@ -117,6 +117,15 @@ def _guessed(value: str) -> Any:
 
 def _read(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The leaves of one file, and those of its profiles."""
+    tree, profiles = read_sections(path)
+    return (
+        _from_environment(path, tree, environ),
+        {name: _profile(path, name, profile or {}, environ) for name, profile in profiles.items()},
+    )
+
+
+def read_sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The sections of one file, and its profiles by name, as they are written. Raises Error(Invalid)."""
     try:
         tree = load(path.read_bytes())
     except OSError as error:
@@ -136,10 +145,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[
             raise invalid(f'{path}: "{name}" must be a map')
     if not isinstance(profiles, dict):
         raise invalid(f'{path}: "profiles" must be a map')
-    return (
-        _from_environment(path, tree, environ),
-        {name: _profile(path, name, profile or {}, environ) for name, profile in profiles.items()},
-    )
+    return tree, profiles
 
 
 def _profile(path: Path, name: str, tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from wippy.project.config import Config
 from wippy.project.definitions import Definitions, load_directory
 from wippy.project.lockfile import Lock, LockedModule, split_module
 from wippy.project.manifest import Manifest, read_manifest
-from wippy.project.packs import merge_resources
+from wippy.project.packs import joined, merge_resources
 from wippy.project.problems import Problem
 from wippy.project.tree import DirectoryTree, KeepsFile, skipped_names
 from wippy.project.wapp import Resource, read_pack
@@ -104,7 +104,8 @@ class _Reading:
         except Error as error:
             self._project.problems.append(Problem("error", "", str(error)))
             return
-        self._project.entries += [_tagged(entry, tags) for entry in pack.entries]
+        tagged = [_tagged(entry, tags) for entry in pack.entries]
+        self._project.entries = joined(self._project.entries, tagged)
         self._project.resources = merge_resources([*self._project.resources.values(), *pack.resources])
 
     def _module(self, module: str, root: Path, directory: Path, tags: dict[str, str]) -> None:

@@ -112,4 +112,13 @@ def runtime_metadata(defaults: PackDefaults) -> dict[str, Any]:
 
 def entries_of(packs: Sequence[Pack]) -> list[Entry]:
     """The tagged entries of several packs, in their order."""
-    return [entry for pack in packs for entry in tagged(pack.entries, tags_of(pack.metadata))]
+    found: list[Entry] = []
+    for pack in packs:
+        found = joined(found, tagged(pack.entries, tags_of(pack.metadata)))
+    return found
+
+
+def joined(known: list[Entry], more: list[Entry]) -> list[Entry]:
+    """`known` and `more`; the entry of compiled code, which every pack may bring, only once."""
+    has_code = any(entry.id == BYTECODE for entry in known)
+    return known + [entry for entry in more if entry.id != BYTECODE or not has_code]
