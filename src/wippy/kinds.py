@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 KINDS = {
     "function.lua": "wippy.compute.functions:FunctionHandler",
+    "function.lua.bc": "wippy.compute.bytecode:FunctionBytecodeHandler",
     "library.lua": "wippy.compute.functions:LibraryHandler",
+    "library.lua.bc": "wippy.compute.bytecode:LibraryBytecodeHandler",
     "process.lua": "wippy.compute.functions:ProcessHandler",
+    "process.lua.bc": "wippy.compute.bytecode:ProcessBytecodeHandler",
     "process.host": "wippy.compute.hosts:ProcessHostHandler",
     "terminal.host": "wippy.compute.hosts:TerminalHostHandler",
     "process.service": "wippy.compute.process_service:ProcessServiceHandler",

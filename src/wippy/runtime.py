@@ -16,14 +16,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wippy.core.errors import Error, internal
+from wippy.core.ids import EntryId
 from wippy.project.config import Config
 from wippy.project.config_files import Layers, load_config
 from wippy.project.definitions import load_directory
-from wippy.project.loader import load_project
+from wippy.project.loader import Project, load_project
 from wippy.project.lockfile import read_lock
+from wippy.project.packs import entries_of, merge_resources
 from wippy.project.pipeline import prepare
-from wippy.project.problems import Problem, raise_errors
+from wippy.project.problems import raise_errors
 from wippy.project.tree import DirectoryTree
+from wippy.project.wapp import Pack, Resource
 from wippy.registry.entry import Entry
 
 if TYPE_CHECKING:
@@ -35,36 +38,48 @@ log = logging.getLogger("wippy")
 
 
 class Loaded(NamedTuple):
-    """What a project's files say: entries ready to be loaded, and where each module's files are."""
+    """What a project or packs say: entries ready to be loaded, where each module's files are, files out of packs."""
 
     entries: list[Entry]
-    module_roots: dict[str, Path]
+    module_roots: Mapping[str, Path]
+    resources: Mapping[EntryId, Resource]
 
 
 def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock") -> Loaded:
     """The entries of the project in `directory`, ready to be loaded. Without a lock file every definition file below
     the directory counts. Raises Error(Invalid) for a broken file; warnings are logged."""
     lock = read_lock(directory / lock_file)
-    problems: list[Problem]
-    roots: dict[str, Path] = {}
     if lock is None:
         found = load_directory(DirectoryTree(directory))
-        entries, problems = found.entries, found.problems
+        project = Project(found.entries, found.problems)
     else:
         project = load_project(lock, config)
-        entries, problems, roots = project.entries, project.problems, project.module_roots
-    raise_errors(problems)
-    prepared = prepare(entries, config)
-    for problem in (*problems, *prepared.problems):
+    raise_errors(project.problems)
+    for problem in project.problems:
         log.warning("%s", problem)
-    return Loaded(prepared.entries, roots)
+    return Loaded(_prepared(project.entries, config), project.module_roots, project.resources)
+
+
+def read_packs(packs: Sequence[Pack], config: Config) -> Loaded:
+    """What several packs say together, the dependencies first and the main one last (spec 01 §18); the last definition
+    of an id counts. Raises Error(Invalid); warnings are logged."""
+    resources = merge_resources(resource for pack in packs for resource in pack.resources)
+    return Loaded(_prepared(entries_of(packs), config), {}, resources)
+
+
+def _prepared(entries: Sequence[Entry], config: Config) -> list[Entry]:
+    prepared = prepare(entries, config)
+    for problem in prepared.problems:
+        log.warning("%s", problem)
+    return prepared.entries
 
 
 class Runtime:
     """One running application.
 
     directory: the project (where `wippy.lock` or definition files are).
-    entries: given instead of a directory: the entries themselves; `module_roots` then says where modules' files are.
+    entries: given instead of a directory: the entries themselves; `module_roots` then says where modules' files are,
+    and `resources` holds the files of packs, by the id of the `fs.embed` entry that shows them.
     config: the resolved configuration; by default `.wippy.yaml` of the directory with `settings` (`path=value`) on top.
     memory: bytes a shard may use (1 GiB).
     control: where to serve the control socket that `wippy top` asks (services/control); nowhere unless it is given.
@@ -76,6 +91,7 @@ class Runtime:
         *,
         entries: Sequence[Entry] | None = None,
         module_roots: Mapping[str, Path] | None = None,
+        resources: Mapping[EntryId, Resource] | None = None,
         config: Config | None = None,
         settings: Sequence[str] = (),
         memory: int | None = None,
@@ -83,7 +99,8 @@ class Runtime:
     ) -> None:
         self.directory = Path(directory)
         self._entries = entries
-        self._module_roots = dict(module_roots or {})
+        self._module_roots = module_roots or {}
+        self._resources = resources or {}
         self._config = config
         self._settings = tuple(settings)
         self._memory = memory
@@ -114,11 +131,11 @@ class Runtime:
 
         if self._node is not None:
             raise internal("the runtime is running already")
-        entries, roots = self._project()
+        entries, roots, resources = self._project()
         self._exit, self._exit_code = asyncio.Event(), None
         on_disk = self._entries is None or self._config is not None
         node = assemble(self.config, entries, self._memory, on_disk=on_disk)
-        node.module_roots = roots
+        node.module_roots, node.packed = dict(roots), dict(resources)
         node.exit = self.exit
         self._node = node
         try:
@@ -139,9 +156,9 @@ class Runtime:
         await server.start()
         self._control = server
 
-    def _project(self) -> tuple[Sequence[Entry], dict[str, Path]]:
+    def _project(self) -> Loaded:
         if self._entries is not None:
-            return self._entries, dict(self._module_roots)
+            return Loaded(list(self._entries), self._module_roots, self._resources)
         return read_project(self.directory, self.config)
 
     async def stop(self) -> None:

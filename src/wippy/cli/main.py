@@ -17,6 +17,7 @@ BANNER = "wippy: an actor runtime for applications that agents help to write"
 VERBS = {
     "init": ("wippy.cli.init:init", "Make wippy.lock, or change its directories."),
     "run": ("wippy.cli.run:run", "Run the application, a command of it, or one process."),
+    "pack": ("wippy.cli.pack:pack", "Put the application into one file."),
     "lint": ("wippy.cli.lint:lint", "Check the Lua entries of the project."),
     "registry": ("wippy.cli.registry:registry", "Look at the entries of the project."),
     "top": ("wippy.cli.top:top", "Show what a running node is doing."),

@@ -15,12 +15,11 @@ import click
 
 from wippy.cli.logging import configure_logging
 from wippy.cli.options import CONTROL, Globals, Verb, configuration_options, globals_of
+from wippy.cli.run_target import LIST, ProjectTarget, Target, target_of
 from wippy.core.errors import Error, invalid, not_found, unavailable
 from wippy.core.ids import EntryId
 
 if TYPE_CHECKING:
-    from wippy.project.config import Config
-    from wippy.registry.entry import Entry
     from wippy.runtime import Runtime
 
 HOST_WAIT = 5.0  # seconds a terminal host may take to come up
@@ -52,85 +51,53 @@ def run(
     profiles: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> int:
-    """Run the application in the current directory.
+    """Run the application in the current directory, or in a pack.
 
     Without a target it serves until SIGINT or SIGTERM: the first asks everything to finish, a second ends at once. A
-    target names a command (an entry with meta.command); `wippy run list` prints them. Words after it are arguments;
-    words that begin with a dash follow `--`.
+    target names a command (an entry with meta.command); `wippy run list` prints them. A target that ends with .wapp is
+    a pack; the word after it names one of its commands. Words after the command are arguments; words that begin with a
+    dash follow `--`.
 
     \b
     Examples:
       wippy run
       wippy run -x app:hello World
       wippy run migrate -- --fast
+      wippy run shop-1.2.0.wapp migrate
     """
-    flags = globals_of(context)
-    words = arguments if target is None or process is None else (target, *arguments)
-    command = None if process is not None else target
-    session = _Session(flags, profiles, settings, overrides, control)
-    if command == "list":
-        session.print_commands()
-        return 0
-    if command is not None:
-        process = session.command(command)
+    words: Sequence[str] = arguments if target is None else (target, *arguments)
+    chosen: Target = ProjectTarget()
     if process is None:
-        return session.serve()
-    return session.execute(process, host, words)
+        chosen, words = target_of(words)
+    session = _Session(globals_of(context), chosen, profiles, settings, overrides, control)
+    if process is not None:
+        return session.execute(process, host, words)
+    if words and words[0] == LIST and LIST not in session.application.commands:
+        session.application.print_commands(chosen.name)
+        return 0
+    process = chosen.process(session.application, words[0] if words else None)
+    return session.serve() if process is None else session.execute(process, host, words[1:])
 
 
 class _Session:
-    """One invocation: its configuration and entries, and how they are run."""
+    """One invocation: its application, and how it is run."""
 
     def __init__(
         self,
         flags: Globals,
+        target: Target,
         profiles: Sequence[str],
         settings: Sequence[str],
         overrides: Sequence[str],
         control: str | None = None,
     ) -> None:
-        from pathlib import Path
-
-        from wippy.project.config_files import Layers, load_config
-        from wippy.runtime import read_project
+        from wippy.project.config_files import Layers
 
         self._flags = flags
         self._control = control
         self._early_logging()
-        self._config: Config = load_config(
-            Layers(flags.config, profiles, settings, overrides, flags=flags.flag_leaves())
-        )
-        self._entries, self._module_roots = read_project(Path(), self._config)
-
-    # Commands ----------------------------------------
-
-    def _commands(self) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
-        for entry in self._entries:
-            command = entry.meta.get("command")
-            if entry.kind.startswith("process.") and isinstance(command, dict) and isinstance(command.get("name"), str):
-                found[command["name"]] = entry
-        return dict(sorted(found.items()))
-
-    def command(self, name: str) -> str:
-        """The process behind a command name. Raises Error(NotFound)."""
-        entry = self._commands().get(name)
-        if entry is None:
-            raise not_found(f"command \"{name}\" not found. Use 'wippy run list' to see available commands")
-        return str(entry.id)
-
-    def print_commands(self) -> None:
-        commands = self._commands()
-        if not commands:
-            click.echo("No commands found. A process entry with meta.command.name is a command.")
-            return
-        click.echo("Available commands:")
-        width = max(len(name) for name in commands)
-        for name, entry in commands.items():
-            click.echo(f"  {name.ljust(width)}  {entry.meta['command'].get('short', '')} ({entry.id})")
-        click.echo("\nRun with: wippy run <command>")
-
-    # Running ----------------------------------------
+        self.application = target.load(Layers(flags.config, profiles, settings, overrides, flags=flags.flag_leaves()))
+        self._config = self.application.config
 
     def _early_logging(self) -> None:
         configure_logging(-1 if self._flags.verbose else 0, silent=self._flags.silent, tracebacks=self._flags.debug)
@@ -138,9 +105,11 @@ class _Session:
     def _runtime(self) -> Runtime:
         from wippy.runtime import Runtime
 
+        loaded = self.application.loaded
         return Runtime(
-            entries=self._entries,
-            module_roots=self._module_roots,
+            entries=loaded.entries,
+            module_roots=loaded.module_roots,
+            resources=loaded.resources,
             config=self._config,
             memory=self._flags.memory_limit,
             control=self._control,
@@ -172,7 +141,7 @@ class _Session:
         return self._loop(_execute(self._runtime(), process, self._terminal_host(host), tuple(words)))
 
     def _terminal_host(self, wanted: str | None) -> str:
-        hosts = sorted(str(e.id) for e in self._entries if e.kind == "terminal.host")
+        hosts = sorted(str(e.id) for e in self.application.loaded.entries if e.kind == "terminal.host")
         if wanted is not None:
             if wanted not in hosts:
                 raise not_found(f"terminal host {wanted} not found in registry")

@@ -29,6 +29,7 @@ from wippy.lua.scheduler import LoopScheduler, Scheduler, ThreadScheduler
 from wippy.lua.shard import DEFAULT_MEMORY, Request, Shard
 from wippy.lua.wire import decode, encode, encode_list
 from wippy.project.config import Config
+from wippy.project.wapp.tree import Resource
 from wippy.registry.registry import Registry
 
 log = logging.getLogger("wippy")
@@ -67,7 +68,7 @@ class Node:
     """Runs guest code in shards and serves what they ask for.
 
     Everything here belongs to the event loop's thread. `config` is the runtime's configuration, `resources`
-    holds the live objects of entries by id text.
+    holds the live objects of entries by id text, `packed` the files that came in packs.
     """
 
     registry: Registry
@@ -95,6 +96,7 @@ class Node:
         self.config = Config()
         self.resources: dict[str, Any] = {}
         self.module_roots: dict[str, Path] = {}
+        self.packed: dict[EntryId, Resource] = {}
         self.terminals: dict[tuple[int, int], Any] = {}
         self.known_module: Callable[[str], bool] = lambda name: True
         self.declared_modules: Callable[[], Iterable[Module]] = lambda: ()

@@ -20,6 +20,8 @@ from wippy.project.yaml import YamlError, load
 
 CONFIG_FILE = ".wippy.yaml"
 
+_PACK = Path("defaults of the pack")
+
 _ENV = re.compile(r"\$\$\{|\$\{env:([^}|]*)(?:\|([^}]*))?\}")
 _VARIABLE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
@@ -39,7 +41,9 @@ class Layers(msgspec.Struct, frozen=True):
     flags: Mapping[str, Any] = {}
     """Leaves that command-line flags set."""
     pack_defaults: Mapping[str, Any] = {}
-    """Leaves that the application pack carries."""
+    """Leaves that the application pack carries; `${env:NAME}` in them is that of the machine it runs on."""
+    pack_profiles: Mapping[str, Mapping[str, Any]] = {}
+    """Leaves of the profiles it carries."""
 
 
 def load_config(
@@ -48,10 +52,11 @@ def load_config(
     """The resolved configuration. Raises Error(Invalid) naming file and reason."""
     layers = layers or Layers()
     files = list(layers.files) or [path for path in (directory / CONFIG_FILE,) if path.exists()]
-    leaves = dict(layers.pack_defaults)
-    profiles: dict[str, dict[str, Any]] = {}
+    environ = os.environ if environ is None else environ
+    leaves = _from_environment(_PACK, dict(layers.pack_defaults), environ)
+    profiles = {name: _profile(_PACK, name, dict(tree), environ) for name, tree in layers.pack_profiles.items()}
     for path in files:
-        sections, overlays = _read(path, os.environ if environ is None else environ)
+        sections, overlays = _read(path, environ)
         leaves.update(sections)
         for name, overlay in overlays.items():
             profiles.setdefault(name, {}).update(overlay)
@@ -112,6 +117,15 @@ def _guessed(value: str) -> Any:
 
 def _read(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The leaves of one file, and those of its profiles."""
+    tree, profiles = read_sections(path)
+    return (
+        _from_environment(path, tree, environ),
+        {name: _profile(path, name, profile or {}, environ) for name, profile in profiles.items()},
+    )
+
+
+def read_sections(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The sections of one file, and its profiles by name, as they are written. Raises Error(Invalid)."""
     try:
         tree = load(path.read_bytes())
     except OSError as error:
@@ -131,15 +145,12 @@ def _read(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[
             raise invalid(f'{path}: "{name}" must be a map')
     if not isinstance(profiles, dict):
         raise invalid(f'{path}: "profiles" must be a map')
-    return (
-        _from_environment(path, tree, environ),
-        {name: _profile(path, name, profile or {}, environ) for name, profile in profiles.items()},
-    )
+    return tree, profiles
 
 
 def _profile(path: Path, name: str, tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    for key, value in flatten({"vars": tree.get("vars") or {}}):
-        if isinstance(value, str) and "${env:" in value:
+    for key, value in flatten(tree):
+        if key.startswith("vars.") and isinstance(value, str) and "${env:" in value:
             raise invalid(f"{path}: profile {name}: ${{env:...}} is not allowed in {key}")
     return _from_environment(path, tree, environ)
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-from wippy.core.errors import Error
+from wippy.core.errors import Error, invalid
+from wippy.core.ids import EntryId
 from wippy.project.config import Config
 from wippy.project.definitions import Definitions, load_directory
 from wippy.project.lockfile import Lock, LockedModule, split_module
 from wippy.project.manifest import Manifest, read_manifest
+from wippy.project.packs import joined, merge_resources
 from wippy.project.problems import Problem
 from wippy.project.tree import DirectoryTree, KeepsFile, skipped_names
+from wippy.project.wapp import Resource, read_pack
 from wippy.registry.entry import Entry
 
 
 class Project(msgspec.Struct):
-    """What the files say, before the pipeline. `module_roots`: org/mod -> directory of its files."""
+    """What the files say, before the pipeline. `module_roots`: org/mod -> directory of its files; `resources`: files
+    that came in packs."""
 
     entries: list[Entry] = []
     problems: list[Problem] = []
     module_roots: dict[str, Path] = {}
+    resources: dict[EntryId, Resource] = {}
 
     def add(self, definitions: Definitions) -> None:
         self.entries += definitions.entries
@@ -35,7 +41,7 @@ def load_project(lock: Lock | None, config: Config, environ: Mapping[str, str] |
 
     Raises Error(Invalid) for a `workspace.replacements` value that is no directory.
     """
-    project = Project([], [], {})
+    project = Project([], [], {}, {})
     if lock is None:
         project.problems.append(Problem("warning", "", "no lock file found"))
         return project
@@ -81,15 +87,26 @@ class _Reading:
         organization, name = split_module(locked.name)
         vendor = self._lock.vendor_directory / organization
         packed = vendor / f"{name}-{locked.version}.wapp"
+        tags = {"module": locked.name, "module_version": locked.version}
         for directory in (vendor / name, vendor / f"{name}-{locked.version}"):
             if directory.is_dir():
-                tags = {"module": locked.name, "module_version": locked.version}
                 self._module(locked.name, directory, directory, tags)
                 return
             if packed.exists():
-                self._warn(str(packed), f"module {locked.name} skipped: packed modules cannot be read yet")
+                self._packed(packed, locked, tags)
                 return
         self._warn(str(vendor / name), f"module {locked.name} {locked.version} is not installed, skipped")
+
+    def _packed(self, path: Path, locked: LockedModule, tags: dict[str, str]) -> None:
+        try:
+            check_digest(path, locked)
+            pack = read_pack(path)
+        except Error as error:
+            self._project.problems.append(Problem("error", "", str(error)))
+            return
+        tagged = [_tagged(entry, tags) for entry in pack.entries]
+        self._project.entries = joined(self._project.entries, tagged)
+        self._project.resources = merge_resources([*self._project.resources.values(), *pack.resources])
 
     def _module(self, module: str, root: Path, directory: Path, tags: dict[str, str]) -> None:
         try:
@@ -113,6 +130,20 @@ class _Reading:
 
     def _warn(self, path: str, reason: str) -> None:
         self._project.problems.append(Problem("warning", path, reason))
+
+
+def check_digest(path: Path, locked: LockedModule) -> None:
+    """Raises Error(Invalid) when the pack at `path` is not the one that the lock file names by its hash."""
+    if not locked.hash:
+        return
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise invalid(f"{path}: cannot be read: {error.strerror or error}") from None
+    if found != locked.hash.lower():
+        reason = "the file is not the one in the lock file: repair it with 'wippy install --refresh'"
+        raise invalid(f"{path}: hash mismatch of module {locked.name} {locked.version}: {reason}")
 
 
 def _tagged(entry: Entry, tags: dict[str, str]) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from wippy.project.config import Config
 from wippy.project.definitions import Definitions, deduplicate
@@ -11,7 +12,19 @@ from wippy.project.shaping import disable, override
 from wippy.registry.entry import Entry
 
 
-def prepare(entries: Sequence[Entry], config: Config, *, strict: bool = False) -> Definitions:
+class Excluded(NamedTuple):
+    """What a pack leaves out besides what the configuration disables: patterns of namespaces and of entries."""
+
+    namespaces: Sequence[str] = ()
+    entries: Sequence[str] = ()
+
+
+NOTHING = Excluded()
+
+
+def prepare(
+    entries: Sequence[Entry], config: Config, *, strict: bool = False, excluded: Excluded = NOTHING
+) -> Definitions:
     """The entries to load, and warnings about requirements and duplicates.
 
     Overrides run before linking and again after it, so an override of an injected field wins; an override of an entry
@@ -20,7 +33,10 @@ def prepare(entries: Sequence[Entry], config: Config, *, strict: bool = False) -
     values = config.section("override")
     changed = override(entries, values)
     kept = disable(
-        changed, config.texts("disable.namespaces"), config.texts("disable.entries"), config.section("disable.meta")
+        disable(changed, excluded.namespaces, excluded.entries),
+        config.texts("disable.namespaces"),
+        config.texts("disable.entries"),
+        config.section("disable.meta"),
     )
     linked, problems = link(kept, strict=strict)
     gone = {entry.id for entry in changed} - {entry.id for entry in kept}

@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "exec.docker": "wippy.services.exec.kinds:DockerHandler",
     "exec.native": "wippy.services.exec.kinds:NativeHandler",
     "fs.directory": "wippy.services.fs.kinds:DirectoryHandler",
+    "fs.embed": "wippy.services.fs.embedded:EmbedHandler",
     "http.endpoint": "wippy.services.http.kinds:EndpointHandler",
     "http.router": "wippy.services.http.kinds:RouterHandler",
     "http.service": "wippy.services.http.kinds:ServiceHandler",

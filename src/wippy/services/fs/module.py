@@ -16,8 +16,9 @@ from wippy.lua.bindings import Caller
 from wippy.lua.modules.declare import HandleClass, Module, Permission
 from wippy.lua.wire import HandleRef
 from wippy.services.fs.file import LARGEST, FileStream, OpenFile
+from wippy.services.fs.filesystem import FileSystem
 from wippy.services.fs.paths import join, refused, required, shown
-from wippy.services.fs.volume import Volume, failed
+from wippy.services.fs.volume import failed
 from wippy.services.stream.descriptors import Descriptors, descriptors_of
 from wippy.services.stream.module import keep
 from wippy.services.stream.stream import Stream, aside
@@ -35,7 +36,7 @@ def module(node: Node) -> Module:
     """The declaration of `fs` for a node."""
     fs = Module(
         "fs",
-        "Files below the directories that entries name.",
+        "Files below the directories that entries name, and the files of packs.",
         classes=("storage", "io", "nondeterministic"),
         source=Path(__file__).with_name("module.lua"),
         constants={"type.FILE": "file", "type.DIR": "dir", "seek.SET": "set", "seek.CUR": "cur", "seek.END": "end"},
@@ -65,10 +66,10 @@ class Volumes:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    def find(self, entry_id: str) -> Volume:
+    def find(self, entry_id: str) -> FileSystem:
         """Raises Error(NotFound)."""
         volume = self._node.resources.get(entry_id)
-        if not isinstance(volume, Volume):
+        if not isinstance(volume, FileSystem):
             raise not_found(f"filesystem not found: {entry_id}")
         return volume
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wippy.core.errors import ALREADY_EXISTS, INTERNAL, NOT_FOUND, Error, invalid
+from wippy.services.fs.filesystem import BAD_MODE, FileSystem
 from wippy.services.fs.paths import refused, shown
 
 OPEN_FLAGS = {
@@ -25,7 +26,6 @@ OPEN_FLAGS = {
     "wx": os.O_RDWR | os.O_CREAT | os.O_EXCL,
     "a": os.O_RDWR | os.O_CREAT | os.O_APPEND,
 }
-BAD_MODE = "invalid mode: must be 'r', 'w', 'wx' or 'a'"
 NO_LINK = os.O_NOFOLLOW | os.O_CLOEXEC
 INTO = os.O_RDONLY | os.O_DIRECTORY | NO_LINK
 READ, WRITE, ENTER = 0o400, 0o200, 0o100
@@ -35,7 +35,7 @@ def failed(kind: str, what: str, path: str, reason: OSError) -> Error:
     return Error(kind, f"{what} failed: {shown(path)}: {(reason.strerror or str(reason)).lower()}", None)
 
 
-class Volume:
+class Volume(FileSystem):
     """A directory on disk. `mode` caps what may be done: its owner bits allow reading, writing, entering."""
 
     def __init__(self, root: Path, mode: int = 0o755) -> None:
@@ -89,7 +89,6 @@ class Volume:
     # Operations ----------------------------------------
 
     def open(self, path: str, mode: str) -> int:
-        """A descriptor of a regular file. Raises Error(Invalid) for an unknown mode, else Error(NotFound)."""
         if mode not in OPEN_FLAGS:
             raise refused(BAD_MODE)
         try:
@@ -105,7 +104,6 @@ class Volume:
         return descriptor
 
     def stat(self, path: str) -> dict[str, Any]:
-        """Raises Error(NotFound)."""
         try:
             self._allow(ENTER)
             with self._parent(path) as (at, name):
@@ -116,21 +114,7 @@ class Volume:
             raise failed(NOT_FOUND, "stat", path, e) from None
         return described(posixpath.basename(path) or ".", found)
 
-    def exists(self, path: str) -> bool:
-        try:
-            self.stat(path)
-        except Error as e:
-            if e.kind != NOT_FOUND:
-                raise
-            return False
-        return True
-
-    def is_directory(self, path: str) -> bool:
-        """Raises Error(NotFound) when there is nothing."""
-        return bool(self.stat(path)["is_dir"])
-
     def make_directory(self, path: str) -> None:
-        """One level. Raises Error(AlreadyExists), Error(Internal)."""
         try:
             self._allow(WRITE)
             with self._parent(path) as (at, name):
@@ -141,7 +125,6 @@ class Volume:
             raise failed(INTERNAL, "mkdir", path, e) from None
 
     def remove(self, path: str) -> None:
-        """A file, a link or an empty directory. Raises Error(Invalid) for a full directory, else Error(Internal)."""
         folder, name = posixpath.split(path)
         if not name:
             raise refused("the root cannot be removed")
@@ -159,7 +142,6 @@ class Volume:
             raise failed(INTERNAL, "remove", path, e) from None
 
     def list(self, path: str) -> list[tuple[bytes, str]]:
-        """Names and types. Raises Error(NotFound), Error(Invalid) for what is no directory."""
         if not self.is_directory(path):
             raise refused(f"not a directory: {shown(path)}")
         try:
