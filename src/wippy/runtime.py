@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +20,11 @@ from wippy.core.errors import Error, internal
 from wippy.project.config import Config
 from wippy.project.config_files import Layers, load_config
 from wippy.project.definitions import load_directory
-from wippy.project.loader import load_project
+from wippy.project.loader import Project, add_framework, load_project
 from wippy.project.lockfile import read_lock
 from wippy.project.pipeline import prepare
-from wippy.project.problems import Problem, raise_errors
-from wippy.project.tree import DirectoryTree
+from wippy.project.problems import raise_errors
+from wippy.project.tree import DirectoryTree, skipped_names
 from wippy.registry.entry import Entry
 
 if TYPE_CHECKING:
@@ -45,14 +46,13 @@ def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock")
     """The entries of the project in `directory`, ready to be loaded. Without a lock file every definition file below
     the directory counts. Raises Error(Invalid) for a broken file; warnings are logged."""
     lock = read_lock(directory / lock_file)
-    problems: list[Problem]
-    roots: dict[str, Path] = {}
     if lock is None:
         found = load_directory(DirectoryTree(directory))
-        entries, problems = found.entries, found.problems
+        project = Project(found.entries, found.problems, {})
+        add_framework(project, {}, (), skipped_names(os.environ))
     else:
         project = load_project(lock, config)
-        entries, problems, roots = project.entries, project.problems, project.module_roots
+    entries, problems, roots = project.entries, project.problems, project.module_roots
     raise_errors(problems)
     prepared = prepare(entries, config)
     for problem in (*problems, *prepared.problems):
