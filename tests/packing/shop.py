@@ -102,8 +102,8 @@ KIT = [
         "acme.kit:hello",
         "function.lua",
         {
-            "source": 'return { main = function() return require("registry").get("acme.kit:text").data.value .. " from "'
-            ' .. require("fs").get("acme.kit:files"):readfile("name.txt") end }',
+            "source": 'return { main = function() return require("registry").get("acme.kit:text").data.value'
+            ' .. " from " .. require("fs").get("acme.kit:files"):readfile("name.txt") end }',
             "method": "main",
             "modules": ["registry", "fs"],
         },

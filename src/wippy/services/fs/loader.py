@@ -15,9 +15,9 @@ from wippy.project.definitions import Definitions, deduplicate, load_directory, 
 from wippy.project.problems import errors
 from wippy.project.tree import SKIPPED_DIRECTORIES
 from wippy.services.fs.file import LARGEST, OpenFile
+from wippy.services.fs.filesystem import FileSystem
 from wippy.services.fs.module import GET, Volumes
 from wippy.services.fs.paths import join, shown
-from wippy.services.fs.volume import Volume
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -30,7 +30,7 @@ MOST_FILES = 100_000
 class VolumeTree:
     """The files of a volume as a `SourceTree`. Links are followed as far as the volume follows them."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: FileSystem) -> None:
         self._volume = volume
         self._left = MOST_FILES
 
@@ -109,13 +109,13 @@ def _required(path: str) -> str:
     return join("", path)
 
 
-def _directory(volume: Volume, path: str) -> list[dict[str, Any]]:
+def _directory(volume: FileSystem, path: str) -> list[dict[str, Any]]:
     """A file that cannot be read loses only itself."""
     found = load_directory(VolumeTree(volume), path)
     return _entries(found)
 
 
-def _file(volume: Volume, path: str) -> list[dict[str, Any]]:
+def _file(volume: FileSystem, path: str) -> list[dict[str, Any]]:
     if not volume.exists(path):
         raise internal(f"file cannot be read: {shown(path)}")
     found = load_file(VolumeTree(volume), path)
