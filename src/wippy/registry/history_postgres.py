@@ -148,11 +148,13 @@ class PostgresStore:
         """`work` on the connection; a second time, on a new one, when it was lost. Raises Error(Unavailable)."""
         import asyncpg
 
+        # InternalClientError: the rollback of a statement that was under way when the connection went
+        lost = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
         async with self._turn:
             for last_try in (False, True):
                 try:
                     return await work(await self._connected())
-                except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+                except lost as error:
                     await self._drop()
                     if last_try:
                         raise _unusable(error) from error
