@@ -11,6 +11,7 @@ from wippy.core.errors import invalid
 from wippy.kinds import handler_factories
 from wippy.lua.cache import ChunkCache
 from wippy.lua.shard import DEFAULT_MEMORY
+from wippy.project import settings
 from wippy.project.config import Config
 from wippy.project.history import history_of
 from wippy.registry.entry import Entry
@@ -28,7 +29,7 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
 
     node = Node(
         name=_node_name(config),
-        strict=config.flag("security.strict_mode", False),
+        strict=config.get(settings.STRICT_MODE),
         memory=memory or DEFAULT_MEMORY,
         cache=_chunk_cache(config, on_disk),
     )
@@ -45,8 +46,8 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
         history=history_of(config),
         check=node.supervisor.check,
         settle=node.supervisor.settle,
-        internal_kinds=config.texts("registry.dispatch_internal_kinds", INTERNAL_KINDS),
-        handler_seconds=config.duration("registry.event_wait_timeout", "30s").seconds,
+        internal_kinds=config.get(settings.DISPATCH_INTERNAL_KINDS),
+        handler_seconds=config.get(settings.EVENT_WAIT_TIMEOUT).seconds,
     )
     return node
 
@@ -54,15 +55,16 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
 def _node_name(config: Config) -> str:
     """The environment's before the configuration's (spec 03 §1). Raises Error(Invalid) for one that no PID can hold."""
     named = os.environ.get("WIPPY_NODE_ID") or os.environ.get("WIPPY_RELAY_NODE_NAME")
-    name = named or config.text("relay.node_name", "") or LOCAL
+    name = named or config.get(settings.NODE_NAME) or LOCAL
     if set(name) & set("@|{}") or not name.isprintable():
         raise invalid(f'node name "{name}" must not contain @, |, braces or control characters')
     return name
 
 
 def _chunk_cache(config: Config, on_disk: bool) -> ChunkCache:
-    if not config.flag("lua.cache.enabled", on_disk) or not config.flag("lua.cache.compile.enabled", True):
+    wanted = config.get(settings.CACHE_ENABLED) and config.get(settings.CACHE_COMPILE)
+    if not wanted or (not on_disk and settings.CACHE_ENABLED.key not in config.leaves):
         return ChunkCache(None)
-    mode = config.text("lua.cache.mode", "readwrite")
-    directory = config.path(config.text("lua.cache.dir", ".wippy/cache/lua"))
+    mode = config.get(settings.CACHE_MODE)
+    directory = config.path(config.get(settings.CACHE_DIR))
     return ChunkCache(directory, "readonly" if mode == "readonly" else "off" if mode == "off" else "readwrite")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wippy.core.errors import Error, internal
 from wippy.core.ids import EntryId
+from wippy.project import settings
 from wippy.project.config import Config
 from wippy.project.config_files import Layers, load_config
 from wippy.project.definitions import load_directory
@@ -168,7 +169,7 @@ class Runtime:
         node, self._node = self._node, None
         if node is None:
             return
-        budget = self.config.duration("shutdown.timeout", "30s").seconds
+        budget = self.config.get(settings.SHUTDOWN_TIMEOUT).seconds
         try:
             await asyncio.wait_for(node.supervisor.stop_all(), budget)
         except TimeoutError:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from project.files import write
+from wippy.core.config import duration
 from wippy.core.errors import Error
 from wippy.project.config import Config
 from wippy.project.config_files import Layers, load_config, parse_overrides, parse_setting
+from wippy.project.settings import LOG_LEVEL, Setting
 
 ENVIRON = {"HOME_DIR": "/home/me", "TRICKY": "${name}"}
 
@@ -44,13 +46,31 @@ def test_version_is_checked(tmp_path: Path) -> None:
             load_config(directory=tmp_path)
 
 
-def test_typed_reads_fall_back_to_the_default(tmp_path: Path) -> None:
+def setting(shape: Any, key: str, default: Any) -> Setting[Any]:
+    return Setting(f"a.{key}", shape, default, "")
+
+
+@pytest.mark.parametrize(
+    ("shape", "key", "default", "value"),
+    [
+        ("integer", "int", 1, 5),
+        ("integer", "text", 1, 1),
+        ("integer", "flag", 1, 1),
+        ("flag", "flag", False, True),
+        ("flag", "int", False, False),
+        ("duration", "time", duration("1s"), duration("2s")),
+        ("duration", "bad", duration("1s"), duration("1s")),
+        ("text", "int", "d", "d"),
+        ("texts", "list", [], ["a"]),
+        ("texts", "missing", ["x"], ["x"]),
+        ("number", "float", 0.0, 1.5),
+        ("number", "int", 0.0, 5.0),
+        ("number", "flag", 0.0, 0.0),
+    ],
+)
+def test_typed_reads_fall_back_to_the_default(tmp_path: Path, shape: Any, key: str, default: Any, value: Any) -> None:
     found = config(tmp_path, "a: {int: 5, text: x, flag: true, time: 2s, list: [a, 1], float: 1.5, bad: 30}\n")
-    assert found.integer("a.int", 1) == 5 and found.integer("a.text", 1) == 1 and found.integer("a.flag", 1) == 1
-    assert found.flag("a.flag", False) is True and found.flag("a.int", False) is False
-    assert found.duration("a.time", "1s") == 2_000_000_000 and found.duration("a.bad", "1s") == 1_000_000_000
-    assert found.text("a.int", "d") == "d" and found.texts("a.list") == ["a"]
-    assert found.number("a.float", 0.0) == 1.5 and found.number("a.int", 0.0) == 5.0
+    assert found.get(setting(shape, key, default)) == value
 
 
 def test_files_merge_per_leaf_and_the_first_anchors_paths(tmp_path: Path) -> None:
@@ -78,7 +98,7 @@ def test_layers_from_low_to_high(tmp_path: Path) -> None:
         pack_defaults={"l.a": "pack", "l.z": "pack"},
     )
     assert found.section("l") == {"a": "file", "b": "profile", "c": "set", "z": "pack"}
-    assert found.integer("logmanager.min_level", 9) == 2
+    assert found.get(LOG_LEVEL) == 2
     assert found.section("override") == {"app:db:file": "x"}
 
 
@@ -151,7 +171,7 @@ profiles:
 """
     found = config(tmp_path, text, profiles=["test"])
     assert found.texts("disable.namespaces") == ["a", "c"] and found.texts("disable.entries") == []
-    assert found.text("sql.url", "") == "memory"
+    assert found.section("sql") == {"url": "memory"}
     assert not any(key.startswith("profiles") for key in found.leaves)
     assert config(tmp_path, text, profiles=["test", "bare"]).texts("disable.namespaces") == ["only"]
     assert 'unknown profile "nope" (known: bare, test)' in failure(tmp_path, text, profiles=["nope"])

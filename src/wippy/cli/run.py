@@ -18,6 +18,7 @@ from wippy.cli.options import CONTROL, Globals, Verb, configuration_options, glo
 from wippy.cli.run_target import LIST, ProjectTarget, Target, target_of
 from wippy.core.errors import Error, invalid, not_found, unavailable
 from wippy.core.ids import EntryId
+from wippy.project import settings
 
 if TYPE_CHECKING:
     from wippy.runtime import Runtime
@@ -126,7 +127,7 @@ class _Session:
         """Until a signal, or until the application asks to end; its exit code."""
         stream = sys.stdout if self._flags.console else None
         configure_logging(
-            self._config.integer("logmanager.min_level", 0),
+            self._config.get(settings.LOG_LEVEL),
             silent=self._flags.silent,
             stream=stream,
             json_lines=False if self._flags.console else None,

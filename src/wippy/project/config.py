@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from wippy.core.config import Duration, duration
+from wippy.core.config import Duration
 from wippy.core.durations import parse_duration
 from wippy.core.errors import Error, invalid
+from wippy.project.settings import Setting, Shape
+
+T = TypeVar("T")
 
 
 class Config:
@@ -19,37 +22,14 @@ class Config:
         self.leaves: dict[str, Any] = dict(leaves or {})
         self.directory = directory if directory is not None else Path()
 
-    def flag(self, key: str, default: bool) -> bool:
-        value = self.leaves.get(key)
-        return value if isinstance(value, bool) else default
+    def get(self, setting: Setting[T]) -> T:
+        """The value of a setting; its default when there is none or when it has another type."""
+        value = _READERS[setting.shape](self.leaves.get(setting.key))
+        return setting.default if value is None else value
 
-    def integer(self, key: str, default: int) -> int:
-        value = self.leaves.get(key)
-        return value if type(value) is int else default
-
-    def number(self, key: str, default: float) -> float:
-        value = self.leaves.get(key)
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else default
-
-    def text(self, key: str, default: str) -> str:
-        value = self.leaves.get(key)
-        return value if isinstance(value, str) else default
-
-    def duration(self, key: str, default: str) -> Duration:
-        value = self.leaves.get(key)
-        if isinstance(value, str):
-            try:
-                return Duration(parse_duration(value))
-            except Error:
-                pass
-        return duration(default)
-
-    def texts(self, key: str, default: tuple[str, ...] = ()) -> list[str]:
-        """A list of texts; other items are left out. A single text counts as a list of one."""
-        value = self.leaves.get(key)
-        if isinstance(value, str):
-            return [value]
-        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else list(default)
+    def texts(self, key: str) -> list[str]:
+        """A list of texts that is no setting of the runtime's."""
+        return _texts(self.leaves.get(key)) or []
 
     def section(self, name: str) -> dict[str, Any]:
         """The leaves below `name`, by the rest of their key."""
@@ -70,6 +50,30 @@ class Config:
                 raise invalid(f'workspace.replacements: "{module}": not a directory: {value}')
             found[module] = self.path(value)
         return found
+
+
+def _duration(value: Any) -> Duration | None:
+    try:
+        return Duration(parse_duration(value)) if isinstance(value, str) else None
+    except Error:
+        return None
+
+
+def _texts(value: Any) -> list[str] | None:
+    """Other items are left out; a single text counts as a list of one."""
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else None
+
+
+_READERS: dict[Shape, Callable[[Any], Any]] = {
+    "flag": lambda value: value if isinstance(value, bool) else None,
+    "integer": lambda value: value if type(value) is int else None,
+    "number": lambda value: float(value) if type(value) in (int, float) else None,
+    "text": lambda value: value if isinstance(value, str) else None,
+    "texts": _texts,
+    "duration": _duration,
+}
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

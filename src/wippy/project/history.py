@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 
 from wippy.core.errors import invalid
+from wippy.project import settings
 from wippy.project.config import Config
 from wippy.registry.history import History, HistoryStore, MemoryStore, NoStore
 
 log = logging.getLogger("wippy.registry")
 
-DEFAULT_PATH = ".wippy/registry.db"
-DEFAULT_SCHEMA = "wippy_registry"
-
 
 def history_type(config: Config) -> str:
     """`memory`, `sqlite`, `postgres` or `nil`; what is unknown counts as memory, with a warning."""
-    if not config.flag("registry.enable_history", True):
+    if not config.get(settings.ENABLE_HISTORY):
         return "nil"
-    wanted = config.text("registry.history_type", "memory")
-    if wanted in ("memory", "sqlite", "postgres", "nil"):
+    wanted = config.get(settings.HISTORY_TYPE)
+    if wanted in settings.HISTORY_TYPE.choices:
         return wanted
     log.warning('unknown registry.history_type "%s": history is kept in memory', wanted)
     return "memory"
@@ -34,14 +32,14 @@ def _store(kind: str, config: Config) -> HistoryStore:
     if kind == "sqlite":
         from wippy.registry.history_sqlite import SqliteStore
 
-        return SqliteStore(config.path(config.text("registry.history_path", DEFAULT_PATH)))
+        return SqliteStore(config.path(config.get(settings.HISTORY_PATH)))
     if kind == "postgres":
         from wippy.registry.history_postgres import PostgresStore
 
-        dsn = config.text("registry.history_dsn", "")
+        dsn = config.get(settings.HISTORY_DSN)
         if not dsn:
             raise invalid(
                 "registry.history_type postgres needs registry.history_dsn, such as postgresql://user@host/db"
             )
-        return PostgresStore(dsn, config.text("registry.history_schema", "") or DEFAULT_SCHEMA)
+        return PostgresStore(dsn, config.get(settings.HISTORY_SCHEMA))
     return NoStore() if kind == "nil" else MemoryStore()

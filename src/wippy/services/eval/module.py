@@ -14,6 +14,7 @@ from wippy.lua.bindings import Caller
 from wippy.lua.modules.catalog import LIBRARIES
 from wippy.lua.modules.core import KERNEL_MODULES
 from wippy.lua.modules.declare import Module, Permission
+from wippy.project import settings
 from wippy.services.eval.cache import Key, Program, ProgramCache
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Evaluator:
     @cached_property
     def cache(self) -> ProgramCache:
         config = self._node.config
-        size, ttl = config.integer("lua.eval.cache_size", 256), config.duration("lua.eval.cache_ttl", "0s")
+        size, ttl = config.get(settings.EVAL_CACHE_SIZE), config.get(settings.EVAL_CACHE_TTL)
         return ProgramCache(size, ttl.seconds, self._node.clock.monotonic)
 
     async def program(self, caller: Caller, source: bytes, wanted: Wanted) -> Program:
