@@ -31,8 +31,9 @@ See = Callable[[Live], Awaitable[Any]]
 
 
 class Case:
-    """`packed`: files of packs, by the entry that shows them. `first` and `second` are what `app:x` (of the kind under test) is after the create and after the update; the
-    entries of `around` come and go with it, those of `needs` are always there. `seen`: the effect of each."""
+    """`first` and `second` are what `app:x` (of the kind under test) is after the create and after the update; the
+    entries of `around` come and go with it, those of `needs` are always there. `seen`: the effect of each. `packed`:
+    files of packs, by the entry that shows them."""
 
     def __init__(
         self,
