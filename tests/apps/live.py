@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -60,10 +59,11 @@ def library(name: str, body: str, **data: Any) -> Entry:
 class Live:
     """`app` while it runs. Its guests have no identity, so that everything is allowed."""
 
-    def __init__(self, app: App | None = None, config: Config | None = None, directory: Path | None = None) -> None:
+    def __init__(self, app: App | None = None, config: Config | None = None, **options: Any) -> None:
+        """options: further arguments of `Runtime`."""
         app = app or App()
         app.function("live.change", CHANGE, modules=MODULES).function("live.go", GO, modules=MODULES)
-        self.runtime = Runtime(entries=app.entries, config=config or Config(directory=directory))
+        self.runtime = Runtime(entries=app.entries, config=config or Config(), **options)
         self._looks = itertools.count(1)
 
     async def __aenter__(self) -> Live:

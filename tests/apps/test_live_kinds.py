@@ -6,6 +6,7 @@ A kind of the catalogue without a case here fails `test_every_kind_has_a_case`.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,7 +19,11 @@ from apps.live import Live, app_entry, function, library
 from apps.program import ask, free_port
 from services.exec.fake_engine import FakeEngine, engine
 from wippy.compute.introspection import Introspection
+from wippy.core.errors import Error
+from wippy.core.ids import EntryId
 from wippy.kinds import KINDS as COMPUTE
+from wippy.lua.bytecode import to_bytecode
+from wippy.project.wapp.tree import MemoryTree, Resource
 from wippy.registry.entry import Entry
 from wippy.services.catalog import KINDS as SERVICES
 
@@ -27,7 +32,8 @@ See = Callable[[Live], Awaitable[Any]]
 
 class Case:
     """`first` and `second` are what `app:x` (of the kind under test) is after the create and after the update; the
-    entries of `around` come and go with it, those of `needs` are always there. `seen`: the effect of each."""
+    entries of `around` come and go with it, those of `needs` are always there. `seen`: the effect of each. `packed`:
+    files of packs, by the entry that shows them."""
 
     def __init__(
         self,
@@ -39,9 +45,14 @@ class Case:
         around: tuple[Entry, ...] = (),
         needs: tuple[Entry, ...] = (),
         patient: bool = False,
+        packed: dict[str, dict[str, bytes]] | None = None,
     ) -> None:
         self.first, self.second, self.seen = first, second, seen
         self.around, self.needs, self.patient = around, needs, patient
+        self.packed = {
+            EntryId.parse(name): Resource(EntryId.parse(name), MemoryTree(files))
+            for name, files in (packed or {}).items()
+        }
         self._see = see
 
     async def look(self, live: Live, expected: Any) -> Any:
@@ -88,17 +99,52 @@ def library_case(_: Path) -> Case:
     )
 
 
-def process_case(_: Path) -> Case:
-    async def see(live: Live) -> Any:
-        try:
-            return await live.runtime.run_process("app:x", "app:host")
-        except Exception as error:
-            return type(error).__name__
+async def result_of_x(live: Live) -> Any:
+    try:
+        return await live.runtime.run_process("app:x", "app:host")
+    except Error as error:
+        return error.kind
 
+
+def process_case(_: Path) -> Case:
     def process(text: str) -> Entry:
         return x("process.lua", source=f"return {{ main = function() return '{text}' end }}", method="main")
 
-    return Case(process("one"), process("two"), see, ("one", "two"))
+    return Case(process("one"), process("two"), result_of_x, ("one", "two"))
+
+
+def compiled(kind: str, text: str, **data: Any) -> tuple[dict[str, bytes], Entry]:
+    """A file of compiled code, and the entry that runs it."""
+    code = to_bytecode(text.encode(), "app:x")
+    digest = f"sha256:{hashlib.sha256(code).hexdigest()}"
+    name = f"{digest[-8:]}.luac"
+    return {name: code}, x(kind, fs="app:packed", path=name, hash=digest, **data)
+
+
+PACKED = app_entry("packed", "fs.embed")
+
+
+def function_bytecode_case(_: Path) -> Case:
+    one, first = compiled("function.lua.bc", "return { main = function() return 'one' end }", method="main")
+    two, second = compiled("function.lua.bc", "return { main = function() return 'two' end }", method="main")
+    see = told("funcs.call('app:x')")
+    return Case(first, second, see, ("one", "two"), needs=(PACKED,), packed={"app:packed": {**one, **two}})
+
+
+def library_bytecode_case(_: Path) -> Case:
+    one, first = compiled("library.lua.bc", "return { name = function() return 'one' end }")
+    two, second = compiled("library.lua.bc", "return { name = function() return 'two' end }")
+    user = function("user", "return x.name()", imports={"x": "app:x"})
+    packed = {"app:packed": {**one, **two}}
+    see = told("funcs.call('app:user')")
+    return Case(first, second, see, ("one", "two"), around=(user,), needs=(PACKED,), packed=packed)
+
+
+def process_bytecode_case(_: Path) -> Case:
+    one, first = compiled("process.lua.bc", "return { main = function() return 'one' end }")
+    two, second = compiled("process.lua.bc", "return { main = function() return 'two' end }")
+    packed = {"app:packed": {**one, **two}}
+    return Case(first, second, result_of_x, ("one", "two"), needs=(PACKED,), packed=packed)
 
 
 # Processes ------------------------------------------------------------------------------------------------------------
@@ -109,8 +155,8 @@ def host_case(_: Path) -> Case:
         hosts = {host.id: host.workers for host in await Introspection(live.runtime.node).hosts()}
         try:
             result = await live.runtime.run_process("app:quick", "app:x")
-        except Exception as error:
-            result = str(error)
+        except Error as error:
+            result = error.kind
         return hosts.get("app:x"), result
 
     quick = app_entry("quick", "process.lua", source="return { main = function() return 'ran' end }")
@@ -247,6 +293,13 @@ def directory_case(directory: Path) -> Case:
         see,
         ("one", "two"),
     )
+
+
+def embed_case(_: Path) -> Case:
+    """Its content is the pack's: there is nothing to update."""
+    see = "local v, e = fs.get('app:x') if e then return e:kind() end return v:readfile('file')"
+    first, second = x("fs.embed"), x("fs.embed", {"note": "other"})
+    return Case(first, second, see, ("inside", "inside"), packed={"app:x": {"file": b"inside"}})
 
 
 # Environment ----------------------------------------------------------------------------------------------------------
@@ -458,14 +511,18 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "exec.docker": docker_case,
     "exec.native": native_case,
     "fs.directory": directory_case,
+    "fs.embed": embed_case,
     "function.lua": function_case,
+    "function.lua.bc": function_bytecode_case,
     "http.endpoint": endpoint_case,
     "http.router": router_case,
     "http.service": server_case,
     "library.lua": library_case,
+    "library.lua.bc": library_bytecode_case,
     "pg.scope": scope_case,
     "process.host": host_case,
     "process.lua": process_case,
+    "process.lua.bc": process_bytecode_case,
     "process.service": service_case,
     "security.policy": policy_case,
     "security.policy.expr": expression_case,
@@ -495,7 +552,7 @@ def test_a_kind_is_added_updated_deleted_and_brought_back_live(
     one, two = case.seen
 
     async def scenario() -> None:
-        async with Live(app) as live:
+        async with Live(app, resources=case.packed) as live:
             before = await case.look(live, None)
             assert before not in case.seen
 

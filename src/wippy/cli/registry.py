@@ -1,4 +1,4 @@
-"""`wippy registry list` and `wippy registry show`: look at entries without starting anything."""
+"""`wippy registry`: `list` and `show` look at entries without starting anything; its other verbs are about versions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,24 @@ _META_FILTER = re.compile(r"([^=~*^$]+)([=~*^$])(.*)", re.DOTALL)
 VERBS = {
     "list": ("wippy.cli.registry:list_entries", "List entries, filtered by kind, namespace, name or meta."),
     "show": ("wippy.cli.registry:show_entry", "Print one entry, or one field of it."),
+    "history": ("wippy.cli.registry_versions:history", "List the versions."),
+    "diff": ("wippy.cli.registry_versions:diff", "Show what differs between two versions."),
+    "rollback": ("wippy.cli.registry_versions:rollback", "Go to another version."),
 }
 
 
 @click.command("registry", cls=LazyGroup, verbs=VERBS, invoke_without_command=True)
 @click.pass_context
 def registry(context: click.Context) -> None:
-    """Look at the entries of the project: what a boot would load, from the sources and the installed modules.
+    """Look at the entries of the project: what a boot would load, from the sources and the installed modules; and at
+    the versions that changes at run time have made, of a running application or of a stopped one's history.
 
     \b
     Examples:
       wippy registry list --ns app
       wippy registry show app:main --field source --raw
+      wippy registry diff 3 4
+      wippy registry rollback 3
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

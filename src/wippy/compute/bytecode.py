@@ -95,6 +95,9 @@ class BytecodeHandler(KindHandler[Bytecode]):
     async def remove(self, entry: Entry) -> None:
         await self._plain.remove(entry)
 
+    async def commit(self) -> None:
+        await self._plain.commit()
+
     def _with_source(self, config: Bytecode) -> msgspec.Struct:
         fields = {
             name: getattr(config, name) for name in config.__struct_fields__ if name not in ("fs", "path", "hash")

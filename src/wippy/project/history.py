@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from wippy.core.errors import invalid
 from wippy.project import settings
@@ -23,6 +24,11 @@ def history_type(config: Config) -> str:
     return "memory"
 
 
+def sqlite_path(config: Config) -> Path:
+    """Where an SQLite history is: relative to the first configuration file, which is the project's."""
+    return config.path(config.get(settings.HISTORY_PATH))
+
+
 def history_of(config: Config) -> History:
     """A history that is not open yet. Raises Error(Invalid) for a PostgreSQL history without `history_dsn`."""
     return History(_store(history_type(config), config))
@@ -32,7 +38,7 @@ def _store(kind: str, config: Config) -> HistoryStore:
     if kind == "sqlite":
         from wippy.registry.history_sqlite import SqliteStore
 
-        return SqliteStore(config.path(config.get(settings.HISTORY_PATH)))
+        return SqliteStore(sqlite_path(config))
     if kind == "postgres":
         from wippy.registry.history_postgres import PostgresStore
 

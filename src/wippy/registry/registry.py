@@ -105,6 +105,11 @@ class Registry:
     def version(self) -> Version:
         return self._state.version
 
+    @property
+    def baseline(self) -> State:
+        """The entries of version 0, as they were loaded."""
+        return self._baseline if self._baseline is not None else State()
+
     def get(self, entry_id: EntryId) -> Entry | None:
         return self._state.get(entry_id)
 

@@ -17,7 +17,8 @@ PATIENCE = 10.0  # seconds that an answer may take
 class Control:
     """A connection. Raises Error(Unavailable) when there is no runtime, or it has gone."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float | None = PATIENCE) -> None:
+        """patience: seconds that an answer may take; None for no limit."""
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(PATIENCE)
@@ -28,6 +29,7 @@ class Control:
             raise unavailable(
                 f"no runtime serves {path} ({e.strerror or e}): start it with `wippy run --control`"
             ) from None
+        self._socket.settimeout(patience)
         self._lines = self._socket.makefile("rb")
 
     def ask(self, get: str, **options: Any) -> Any:

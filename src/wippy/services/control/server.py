@@ -2,7 +2,8 @@
 
 A Unix socket of mode 0600 in a directory of mode 0700; a peer of another user is turned away by what the kernel says of
 it (SO_PEERCRED). A request is one line of JSON, `{"get": "processes", ...}`; so is its answer, `{"ok": ...}` or
-`{"error": {"kind", "message"}}`. It only looks: nothing can be changed through it.
+`{"error": {"kind", "message"}}`. It looks; the one thing it changes is the version of the registry
+(docs/decisions/022-changing-through-the-control-socket.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 
 from wippy.compute.introspection import Introspection, Order
 from wippy.core.errors import Error, invalid
+from wippy.registry.inspection import Inspection
 
 if TYPE_CHECKING:
     from wippy.compute.node import Node
@@ -55,7 +57,26 @@ class Overview(msgspec.Struct, tag_field="get", tag="overview", forbid_unknown_f
     limit: int = 100
 
 
-Request = Processes | Process | Overview
+class Versions(msgspec.Struct, tag_field="get", tag="versions", forbid_unknown_fields=True):
+    """The last `limit` versions of the registry, as `registry.inspection` shows them."""
+
+    limit: int = 100
+
+
+class Difference(msgspec.Struct, tag_field="get", tag="difference", forbid_unknown_fields=True):
+    """What differs between two versions; `to` is the current one unless it is given."""
+
+    version: int
+    to: int | None = None
+
+
+class Rollback(msgspec.Struct, tag_field="get", tag="rollback", forbid_unknown_fields=True):
+    """Goes to another version of the registry: {from, to}."""
+
+    version: int
+
+
+Request = Processes | Process | Overview | Versions | Difference | Rollback
 _decoder = msgspec.json.Decoder(Request)
 
 
@@ -127,6 +148,8 @@ class ControlServer:
     async def _result(self, request: Request) -> Any:
         if isinstance(request, Process):
             return await self._look.process(request.pid)
+        if isinstance(request, (Versions, Difference, Rollback)):
+            return await self._versions(request)
         listed = await self._processes(request)
         if isinstance(request, Processes):
             return listed
@@ -143,6 +166,18 @@ class ControlServer:
                 "memory": sum(shard.memory for shard in self._node.shards),
             },
         }
+
+    async def _versions(self, request: Versions | Difference | Rollback) -> Any:
+        registry = self._node.registry
+        inspection = Inspection(registry.history, registry.version, registry.baseline)
+        if isinstance(request, Versions):
+            return await inspection.versions(request.limit)
+        if isinstance(request, Difference):
+            return await inspection.difference(request.version, request.to)
+        before = registry.version
+        after = await registry.apply_version(request.version)
+        log.info("registry moved from %s to %s through the control socket", before, after)
+        return {"from": before.id, "to": after.id}
 
     async def _processes(self, request: Processes | Overview) -> dict[str, Any]:
         found, total = await self._look.largest(request.sort, max(0, min(request.limit, MOST_ROWS)))
