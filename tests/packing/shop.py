@@ -75,11 +75,11 @@ FILES = {
         local io, fs, registry = require("io"), require("fs"), require("registry")
         return { main = function(...)
           local files = fs.get("app:public")
-          io.print(files:readfile("index.html"))
-          io.print(funcs.call("app:total", { a = 1, b = 2 }))
+          io.print((files:readfile("index.html")))
+          io.print((funcs.call("app:total", { a = 1, b = 2 })))
           local _, err = funcs.call("app:total", { fail = true })
           io.print(err:message())
-          io.print(funcs.call("acme.kit:hello"))
+          io.print((funcs.call("acme.kit:hello")))
           io.print(select("#", ...), ...)
           return 7
         end }
@@ -88,6 +88,13 @@ FILES = {
     "public/index.html": "<h1>shop</h1>",
     "public/img/logo.svg": "<svg/>",
 }
+
+HELLO = """\
+local registry, fs = require("registry"), require("fs")
+return { main = function()
+  return registry.get("acme.kit:text").data.value .. " from " .. fs.get("acme.kit:files"):readfile("name.txt")
+end }
+"""
 
 KIT = [
     entry("acme.kit:definition", "ns.definition", {}),
@@ -102,8 +109,7 @@ KIT = [
         "acme.kit:hello",
         "function.lua",
         {
-            "source": 'return { main = function() return require("registry").get("acme.kit:text").data.value'
-            ' .. " from " .. require("fs").get("acme.kit:files"):readfile("name.txt") end }',
+            "source": HELLO,
             "method": "main",
             "modules": ["registry", "fs"],
         },
@@ -125,7 +131,7 @@ modules:
       version: v1.0.0
 """
 
-REPORT = "<h1>shop</h1>\n3\n{total}:4: no total\ngood day from the kit\n"
+REPORT = "<h1>shop</h1>\n3\napp:total:4: no total\ngood day from the kit\n"
 """What the command `report` prints before its arguments."""
 
 

@@ -10,14 +10,15 @@ import msgspec
 
 from wippy.compute.functions import (
     FunctionConfig,
+    FunctionFields,
     FunctionHandler,
     LibraryConfig,
+    LibraryFields,
     LibraryHandler,
-    Pool,
     ProcessConfig,
+    ProcessFields,
     ProcessHandler,
 )
-from wippy.compute.limits import Limits
 from wippy.core.config import Ref
 from wippy.core.errors import Error, invalid
 from wippy.lua.bytecode import LARGEST, from_bytecode
@@ -28,36 +29,23 @@ if TYPE_CHECKING:
     from wippy.compute.node import Node
 
 
-class LibraryBytecode(msgspec.Struct, frozen=True):
+class LibraryBytecode(LibraryFields, frozen=True, kw_only=True):
     fs: Ref
     path: str
     hash: str
     """`sha256:<hex>` of the file."""
-    modules: list[str] = []
-    imports: dict[str, str] = {}
 
 
-class FunctionBytecode(msgspec.Struct, frozen=True):
+class FunctionBytecode(FunctionFields, frozen=True, kw_only=True):
     fs: Ref
     path: str
     hash: str
-    method: str
-    modules: list[str] = []
-    imports: dict[str, str] = {}
-    pool: Pool = Pool()
-    limits: Limits = Limits()
-    options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
-class ProcessBytecode(msgspec.Struct, frozen=True):
+class ProcessBytecode(ProcessFields, frozen=True, kw_only=True):
     fs: Ref
     path: str
     hash: str
-    method: str = "main"
-    modules: list[str] = []
-    imports: dict[str, str] = {}
-    default_host: str = msgspec.field(name="meta.default_host", default="")
-    options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
 @runtime_checkable

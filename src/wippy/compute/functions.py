@@ -66,14 +66,18 @@ class Pool(msgspec.Struct, frozen=True):
             raise invalid("pool.size must be greater than 0 for non-flex pools")
 
 
-class LibraryConfig(msgspec.Struct, frozen=True):
-    source: Verbatim
+class LibraryFields(msgspec.Struct, frozen=True):
+    """A library, wherever its code is; so the two below. See `bytecode.py` for code that is not a `source`."""
+
     modules: list[str] = []
     imports: dict[str, str] = {}
 
 
-class FunctionConfig(msgspec.Struct, frozen=True):
+class LibraryConfig(LibraryFields, frozen=True, kw_only=True):
     source: Verbatim
+
+
+class FunctionFields(msgspec.Struct, frozen=True):
     method: str
     modules: list[str] = []
     imports: dict[str, str] = {}
@@ -83,20 +87,27 @@ class FunctionConfig(msgspec.Struct, frozen=True):
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
 
 
+class FunctionConfig(FunctionFields, frozen=True, kw_only=True):
+    source: Verbatim
+
+
 class Command(msgspec.Struct, frozen=True):
     """`meta.command`: how a process is run from the command line (spec 01 §18). Here: what it is run under."""
 
     security: Security | None = None
 
 
-class ProcessConfig(msgspec.Struct, frozen=True):
-    source: Verbatim
+class ProcessFields(msgspec.Struct, frozen=True):
     method: str = "main"
     modules: list[str] = []
     imports: dict[str, str] = {}
     default_host: str = msgspec.field(name="meta.default_host", default="")
     command: Command = msgspec.field(name="meta.command", default=Command())
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
+
+
+class ProcessConfig(ProcessFields, frozen=True, kw_only=True):
+    source: Verbatim
 
 
 Code = TypeVar("Code", LibraryConfig, FunctionConfig, ProcessConfig)

@@ -61,6 +61,17 @@ def test_a_packed_and_an_unpacked_module_load_the_same_entries_with_the_same_tag
     assert sorted_entries(loaded(lock)) == from_pack
 
 
+def test_a_replacement_loads_the_same_entries_tagged_without_a_version(tmp_path: Path) -> None:
+    lock, packed = vendored(tmp_path, ENTRIES)
+    from_pack = sorted_entries(loaded(lock))
+    unpack(read_pack(packed), tmp_path / "work")
+    config = Config({f"workspace.replacements.{MODULE}": "work"}, tmp_path)
+    replaced = sorted(load_project(lock, config, {}).entries, key=lambda item: item.id)
+    for item, original in zip(replaced, from_pack, strict=True):
+        expected = {key: value for key, value in original.meta.items() if key != "module_version"}
+        assert item == Entry(original.id, original.kind, expected, original.data)
+
+
 def test_namespaces_become_directories_and_sources_files(tmp_path: Path) -> None:
     _, packed = vendored(tmp_path, ENTRIES)
     target = tmp_path / "out"
