@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +21,12 @@ from wippy.core.ids import EntryId
 from wippy.project.config import Config
 from wippy.project.config_files import Layers, load_config
 from wippy.project.definitions import load_directory
-from wippy.project.loader import Project, load_project
+from wippy.project.loader import Project, add_framework, load_project
 from wippy.project.lockfile import read_lock
 from wippy.project.packs import entries_of, merge_resources
 from wippy.project.pipeline import prepare
 from wippy.project.problems import raise_errors
-from wippy.project.tree import DirectoryTree
+from wippy.project.tree import DirectoryTree, skipped_names
 from wippy.project.wapp import Pack, Resource
 from wippy.registry.entry import Entry
 
@@ -51,7 +52,8 @@ def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock")
     lock = read_lock(directory / lock_file)
     if lock is None:
         found = load_directory(DirectoryTree(directory))
-        project = Project(found.entries, found.problems)
+        project = Project(found.entries, found.problems, {}, {})
+        add_framework(project, {}, (), skipped_names(os.environ))
     else:
         project = load_project(lock, config)
     raise_errors(project.problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from wippy.core.errors import Error, invalid
 from wippy.core.ids import EntryId
 from wippy.project.config import Config
 from wippy.project.definitions import Definitions, load_directory
+from wippy.project.framework import framework_pack, wanted_packs
 from wippy.project.lockfile import Lock, LockedModule, split_module
 from wippy.project.manifest import Manifest, read_manifest
 from wippy.project.packs import joined, merge_resources
@@ -50,10 +51,40 @@ def load_project(lock: Lock | None, config: Config, environ: Mapping[str, str] |
     replacements = dict(reading.locked_replacements()) | config.replacements()
     for module, directory in replacements.items():
         reading.replacement(module, directory)
-    for locked in lock.modules:
-        if locked.name not in replacements:
+    others = [module for module in lock.modules if module.name not in replacements]
+    ours = {module.name: module.version for module in others if comes_with_the_program(lock, module)}
+    for locked in others:
+        if locked.name not in ours:
             reading.vendored(locked)
+    taken = {*replacements, *(module.name for module in others)} - ours.keys()
+    add_framework(project, ours, taken, skipped_names(os.environ if environ is None else environ))
     return project
+
+
+def comes_with_the_program(lock: Lock, module: LockedModule) -> bool:
+    """Whether a module of the lock is a framework pack: it has no digest, as one from a hub has, and no copy here."""
+    return not module.hash and module_path(lock, module) is None and framework_pack(module.name) is not None
+
+
+def add_framework(
+    project: Project, locked: Mapping[str, str], taken: Collection[str], skip_names: frozenset[str]
+) -> None:
+    """Adds the framework packs that are depended on (framework.py)."""
+    for pack, definitions in wanted_packs(project.entries, locked, taken, skip_names):
+        project.add(definitions)
+        project.module_roots[pack.name] = pack.root
+
+
+def module_path(lock: Lock, module: LockedModule) -> Path | None:
+    """Where a module of the lock is installed: a directory or a `.wapp`; None when it is not."""
+    organization, name = split_module(module.name)
+    vendor = lock.vendor_directory / organization
+    packed, legacy = vendor / f"{name}-{module.version}.wapp", vendor / f"{name}-{module.version}"
+    if (vendor / name).is_dir():
+        return vendor / name
+    if packed.is_file():
+        return packed
+    return legacy if legacy.is_dir() else None
 
 
 class _Reading:
@@ -84,20 +115,17 @@ class _Reading:
         self._module(module, directory, source if source.is_dir() else directory, {"module": module})
 
     def vendored(self, locked: LockedModule) -> None:
-        organization, name = split_module(locked.name)
-        vendor = self._lock.vendor_directory / organization
-        packed = vendor / f"{name}-{locked.version}.wapp"
-        tags = {"module": locked.name, "module_version": locked.version}
-        for directory in (vendor / name, vendor / f"{name}-{locked.version}"):
-            if directory.is_dir():
-                self._module(locked.name, directory, directory, tags)
-                return
-            if packed.exists():
-                self._packed(packed, locked, tags)
-                return
-        self._warn(str(vendor / name), f"module {locked.name} {locked.version} is not installed, skipped")
+        path = module_path(self._lock, locked)
+        if path is None:
+            place = self._lock.vendor_directory / locked.name
+            self._warn(str(place), f"module {locked.name} {locked.version} is not installed, skipped")
+        elif path.is_dir():
+            self._module(locked.name, path, path, {"module": locked.name, "module_version": locked.version})
+        else:
+            self._packed(path, locked)
 
-    def _packed(self, path: Path, locked: LockedModule, tags: dict[str, str]) -> None:
+    def _packed(self, path: Path, locked: LockedModule) -> None:
+        tags = {"module": locked.name, "module_version": locked.version}
         try:
             check_digest(path, locked)
             pack = read_pack(path)
