@@ -20,6 +20,8 @@ DEEPEST = 10
 MOST_MODULES = 200
 MOST_STEPS = 5000
 SHOWN_VERSIONS = 10
+HUB, FRAMEWORK, LOCAL = "hub", "framework", "local"
+"""Where a release comes from. A local one is a directory in place of the module: it is what everybody gets."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class Release(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
     dependencies: tuple[tuple[str, str], ...] | None = None
     """Modules and what is wanted of them; None when they have to be asked for."""
-    origin: str = "hub"
+    origin: str = HUB
 
     def __str__(self) -> str:
         return f"{self.module} {self.version}"
@@ -196,14 +198,14 @@ def matching(releases: Iterable[Release], wishes: Sequence[Wish], preferred: str
     fitting = [release for release in releases if all(fits(wish, release) for wish in wishes)]
     by_version = {release.version: release for release in fitting if not release.yanked and is_version(release.version)}
     ordered = [by_version[str(version)] for version in select(map(Version.parse, by_version), ())]
-    kept = [release for release in fitting if release.version == preferred]
-    return kept + [release for release in ordered if release.version != preferred]
+    kept = [release for release in fitting if release.version == preferred or release.origin == LOCAL]
+    return kept + [release for release in ordered if release not in kept]
 
 
 def fits(wish: Wish, release: Release) -> bool:
     """Whether a release is what somebody wants. Raises Error(Invalid) for something that is no constraint."""
     label = label_of(wish.wanted)
-    if label == "latest":
+    if label == "latest" or release.origin == LOCAL:
         return True
     if label:
         return label in release.labels

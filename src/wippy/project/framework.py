@@ -40,6 +40,11 @@ class FrameworkPack(msgspec.Struct, frozen=True):
         ]
         return found
 
+    @property
+    def dependencies(self) -> tuple[tuple[str, str], ...]:
+        """The modules it depends on, and what it wants of them."""
+        return tuple((name, wanted) for name, wanted, _ in _dependencies(self.definitions(()).entries))
+
     def satisfies(self, constraint: str) -> bool:
         """Whether `constraint` (`>=1.2`, `@label`, empty) allows the version that comes with the program."""
         if constraint in ("", "latest", "@latest"):

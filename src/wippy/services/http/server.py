@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from wippy.core.errors import Error, invalid, unavailable
@@ -29,8 +30,10 @@ def parse_address(addr: str) -> tuple[str, int]:
 class HttpListener:
     """Listens on one address and hands every request to `application(scope, protocol)`."""
 
-    def __init__(self, addr: str, application: Application) -> None:
+    def __init__(self, addr: str, application: Application, tls: tuple[Path, Path] | None = None) -> None:
+        """tls: the files of a certificate and its key."""
         self._addr = addr
+        self._tls = tls
         self._host, self._port = parse_address(addr)
         self._application = application
         self._server: Any = None
@@ -49,6 +52,8 @@ class HttpListener:
             interface=Interfaces.RSGI,
             log_enabled=False,
             websockets=True,
+            ssl_cert=self._tls[0] if self._tls else None,
+            ssl_key=self._tls[1] if self._tls else None,
         )
         self._task = asyncio.create_task(self._server.serve())
         await self._wait_until_listening()
