@@ -20,6 +20,7 @@ VERBS = {
     "pack": ("wippy.cli.pack:pack", "Put the application into one file."),
     "lint": ("wippy.cli.lint:lint", "Check the Lua entries of the project."),
     "registry": ("wippy.cli.registry:registry", "Look at the entries of the project."),
+    "hub": ("wippy.cli.hub:hub", "Run a hub of your own."),
     "top": ("wippy.cli.top:top", "Show what a running node is doing."),
     "version": ("wippy.cli.version:version", "Print the version."),
 }

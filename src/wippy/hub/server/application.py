@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
@@ -137,7 +137,7 @@ def _announced(headers: Any) -> protocol.InitiatePublish:
         digest=header("digest"),
         size_bytes=int(size),
         label=header("label"),
-        release_notes=header("release-notes"),
+        release_notes=unquote(header("release-notes")),
         protected=header("protected").lower() in ("true", "1"),
     )
 
