@@ -44,8 +44,8 @@ def checked_token(text: str) -> Token:
 
 def checked_registry(url: str) -> str:
     """`url` without a trailing slash. Raises Error(Invalid) unless it is https, or http to this machine."""
-    text = url.strip().rstrip("/")
-    text = text if "://" in text else f"https://{text}"
+    text = url.strip()
+    text = (text if "://" in text else f"https://{text}").rstrip("/")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
