@@ -23,10 +23,10 @@ def test_no_arguments_print_banner_and_help(run: Run) -> None:
 
 
 @pytest.mark.parametrize("verb", [["init"], ["version"], ["registry"], ["registry", "list"], ["registry", "show"]])
-def test_every_help_says_what_it_does_and_shows_two_examples(run: Run, verb: list[str]) -> None:
+def test_every_help_says_what_it_does_and_shows_examples(run: Run, verb: list[str]) -> None:
     code, out, _ = run(*verb, "--help")
     examples = [line for line in out.splitlines() if line.startswith("    wippy ")]
-    assert code == 0 and len(examples) == 2 and "Global flags:" in out and "--config" in out
+    assert code == 0 and len(examples) >= 2 and "Global flags:" in out and "--config" in out
 
 
 def test_summaries_of_the_table_belong_to_commands_that_exist() -> None:
