@@ -31,21 +31,29 @@ if TYPE_CHECKING:
 
 class LibraryBytecode(LibraryFields, frozen=True, kw_only=True):
     fs: Ref
+    """The file system that holds the compiled code."""
     path: str
+    """The file in it."""
     hash: str
     """`sha256:<hex>` of the file."""
 
 
 class FunctionBytecode(FunctionFields, frozen=True, kw_only=True):
     fs: Ref
+    """The file system that holds the compiled code."""
     path: str
+    """The file in it."""
     hash: str
+    """`sha256:<hex>` of the file."""
 
 
 class ProcessBytecode(ProcessFields, frozen=True, kw_only=True):
     fs: Ref
+    """The file system that holds the compiled code."""
     path: str
+    """The file in it."""
     hash: str
+    """`sha256:<hex>` of the file."""
 
 
 @runtime_checkable
@@ -115,18 +123,24 @@ class BytecodeHandler(KindHandler[Bytecode]):
 
 
 class LibraryBytecodeHandler(BytecodeHandler[LibraryBytecode]):
+    """A library as `wippy pack --bytecode` compiled it."""
+
     kind = "library.lua.bc"
     config = LibraryBytecode
     plain, plain_config = LibraryHandler, LibraryConfig
 
 
 class FunctionBytecodeHandler(BytecodeHandler[FunctionBytecode]):
+    """A function as `wippy pack --bytecode` compiled it."""
+
     kind = "function.lua.bc"
     config = FunctionBytecode
     plain, plain_config = FunctionHandler, FunctionConfig
 
 
 class ProcessBytecodeHandler(BytecodeHandler[ProcessBytecode]):
+    """A process as `wippy pack --bytecode` compiled it."""
+
     kind = "process.lua.bc"
     config = ProcessBytecode
     plain, plain_config = ProcessHandler, ProcessConfig

@@ -25,11 +25,17 @@ class Pool(msgspec.Struct, frozen=True):
     """How many instances of a function may exist (spec 03 §6)."""
 
     type: Literal["", "inline", "lazy", "static", "adaptive"] = ""
+    """Which pool; chosen by the other fields when it is empty."""
     size: int | None = None
+    """Instances of an inline pool; of a static one without `workers`."""
     workers: int | None = None
+    """Instances of a static pool."""
     buffer: int | None = None
+    """Calls that may wait; 64 for each worker by default."""
     max_size: int | None = None
+    """The most instances of a lazy or adaptive pool."""
     warm_start: bool = False
+    """Accepted: instances are made when they are first needed."""
 
     @property
     def kind(self) -> str:
@@ -70,44 +76,71 @@ class LibraryFields(msgspec.Struct, frozen=True):
     """A library, wherever its code is; so the two below. See `bytecode.py` for code that is not a `source`."""
 
     modules: list[str] = []
+    """Modules of the runtime that the code requires."""
     imports: dict[str, str] = {}
+    """Alias -> entry whose code is imported, or a module of the runtime."""
 
 
 class LibraryConfig(LibraryFields, frozen=True, kw_only=True):
     source: Verbatim
+    """The code, or `file://` and its path."""
 
 
 class FunctionFields(msgspec.Struct, frozen=True):
     method: str
+    """The name of the function that the code returns."""
     modules: list[str] = []
+    """Modules of the runtime that the code requires."""
     imports: dict[str, str] = {}
+    """Alias -> entry whose code is imported, or a module of the runtime."""
     pool: Pool = Pool()
+    """How many calls may run at the same time."""
     limits: Limits = Limits()
+    """What one call may use."""
     security: Security | None = None
+    """The identity it runs under in place of its caller's."""
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
+    """Default call options: retries, time limit."""
 
 
 class FunctionConfig(FunctionFields, frozen=True, kw_only=True):
     source: Verbatim
+    """The code, or `file://` and its path."""
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`meta.command`: how a process is run from the command line (spec 01 §18). Here: what it is run under."""
+    """`meta.command`: what makes a process a command of `wippy run` (spec 01 §18)."""
 
+    name: str = ""
+    """Its name; without one it is no command."""
+    short: str = ""
+    """What `wippy run list` says about it."""
+    main: bool = False
+    """Whether it is what a pack runs when nothing is named."""
+    use_case: str = "run"
+    """`test` for the command that `wippy test` runs."""
     security: Security | None = None
+    """The identity that the command runs under."""
 
 
 class ProcessFields(msgspec.Struct, frozen=True):
     method: str = "main"
+    """The name of the function that the code returns."""
     modules: list[str] = []
+    """Modules of the runtime that the code requires."""
     imports: dict[str, str] = {}
+    """Alias -> entry whose code is imported, or a module of the runtime."""
     default_host: str = msgspec.field(name="meta.default_host", default="")
+    """The host that the process runs on when it is called like a function."""
     command: Command = msgspec.field(name="meta.command", default=Command())
+    """What makes it a command of `wippy run`."""
     options: dict[str, Any] = msgspec.field(name="meta.options", default={})
+    """Default call options; `default_host` may stand here too."""
 
 
 class ProcessConfig(ProcessFields, frozen=True, kw_only=True):
     source: Verbatim
+    """The code, or `file://` and its path."""
 
 
 Code = TypeVar("Code", LibraryConfig, FunctionConfig, ProcessConfig)
@@ -150,11 +183,15 @@ class CodeHandler(KindHandler[Code]):
 
 
 class LibraryHandler(CodeHandler[LibraryConfig]):
+    """Code that other entries import."""
+
     kind = "library.lua"
     config = LibraryConfig
 
 
 class FunctionHandler(CodeHandler[FunctionConfig]):
+    """A function: called by id, it keeps nothing between two calls."""
+
     kind = "function.lua"
     config = FunctionConfig
     announced = ("function", "function")
@@ -170,6 +207,8 @@ class FunctionHandler(CodeHandler[FunctionConfig]):
 
 
 class ProcessHandler(CodeHandler[ProcessConfig]):
+    """A process: an actor with a mailbox, spawned on a host."""
+
     kind = "process.lua"
     config = ProcessConfig
     announced = ("process", "factory")

@@ -27,14 +27,20 @@ class HostSizes(msgspec.Struct, frozen=True):
     not bounded here."""
 
     workers: Count = 0
+    """Threads, at most one a core; 0 and 1: the event loop's."""
     queue_size: Count = 1024
+    """Accepted: queues are bounded by `limits` only."""
     local_queue_size: Count = 256
+    """Accepted."""
 
 
 class ProcessHostConfig(msgspec.Struct, frozen=True):
     host: HostSizes = HostSizes()
+    """How it runs its processes."""
     limits: Limits = Limits()
+    """What each of its processes may use."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it runs."""
 
 
 class ProcessHost:
@@ -104,6 +110,8 @@ class HostHandler(KindHandler[Config]):
 
 
 class ProcessHostHandler(HostHandler[ProcessHostConfig]):
+    """A place where processes run."""
+
     kind = "process.host"
     config = ProcessHostConfig
 
@@ -133,7 +141,9 @@ class ProcessHostHandler(HostHandler[ProcessHostConfig]):
 
 class TerminalHostConfig(msgspec.Struct, frozen=True):
     hide_logs: bool = False
+    """Accepted: commands log only when flags ask for it."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it runs."""
 
 
 class TerminalHost(ProcessHost):
@@ -183,6 +193,8 @@ class TerminalHost(ProcessHost):
 
 
 class TerminalHostHandler(HostHandler[TerminalHostConfig]):
+    """A place where one process at a time runs, connected to the terminal."""
+
     kind = "terminal.host"
     config = TerminalHostConfig
 

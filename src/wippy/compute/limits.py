@@ -19,10 +19,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     cpu_slice: Duration | None = None
+    """Processor time without a pause."""
     cpu_total: Duration | None = None
+    """Processor time in its whole life."""
     memory: Size | None = None
+    """Bytes it holds, its unread messages included."""
     mailbox: Count | None = None
+    """Unread messages."""
     messages_per_second: Count | None = None
+    """Messages it sends."""
 
     def for_kernel(self) -> dict[str, Any] | None:
         """The limits that are set, in seconds, bytes and messages; None when there are none."""

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 class ProcessServiceConfig(msgspec.Struct, frozen=True):
     process: Ref
+    """The process to run."""
     host: Ref
+    """Where."""
     input: list[Any] = []
+    """Its arguments."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it runs, and what happens when it fails."""
 
 
 class ProcessService:
@@ -68,6 +72,8 @@ class ProcessService:
 
 
 class ProcessServiceHandler(KindHandler[ProcessServiceConfig]):
+    """A supervised process: started with the application, started again when it fails."""
+
     kind = "process.service"
     config = ProcessServiceConfig
     references = ("process", "host")

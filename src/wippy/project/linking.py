@@ -10,35 +10,11 @@ import msgspec
 from wippy.core.errors import Error, invalid
 from wippy.core.ids import EntryId
 from wippy.project.mutation import mutate
+from wippy.project.namespaces import DependencyData, RequirementData
 from wippy.project.problems import Problem
 from wippy.registry.entry import Entry, same_content
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class Target(msgspec.Struct, frozen=True):
-    entry: str
-    path: str
-
-
-class RequirementData(msgspec.Struct, frozen=True):
-    targets: list[Target] = []
-    default: Any = None
-
-
-class Parameter(msgspec.Struct, frozen=True):
-    name: str
-    value: bool | int | float | str | None = None
-
-
-class DependencyData(msgspec.Struct, frozen=True):
-    component: str
-    version: str = ""
-    parameters: list[Parameter] = []
-
-    @property
-    def dotted(self) -> str:
-        return self.component.replace("/", ".")
 
 
 class Requirement(msgspec.Struct, frozen=True):

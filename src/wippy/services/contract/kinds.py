@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class DefinitionHandler(KindHandler[DefinitionConfig]):
+    """A contract: methods that implementations have."""
+
     kind = "contract.definition"
     config = DefinitionConfig
 
@@ -49,6 +51,8 @@ class DefinitionHandler(KindHandler[DefinitionConfig]):
 
 
 class BindingHandler(KindHandler[BindingConfig]):
+    """An implementation of contracts by functions."""
+
     kind = "contract.binding"
     config = BindingConfig
     references = ("contracts.*.contract",)

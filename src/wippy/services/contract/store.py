@@ -19,31 +19,43 @@ class Schema(msgspec.Struct, frozen=True):
     """Given out for introspection, never enforced."""
 
     format: str = ""
+    """Its language, such as `application/schema+json`."""
     definition: Any = None
+    """The schema."""
 
 
 class Method(msgspec.Struct, frozen=True):
     name: str
+    """What callers call."""
     description: str = ""
+    """What it does."""
     input_schemas: list[Schema] = []
+    """What it takes."""
     output_schemas: list[Schema] = []
+    """What it gives."""
 
 
 class DefinitionConfig(msgspec.Struct, frozen=True):
     methods: list[Method] = []
+    """What every implementation has."""
 
 
 class Implementation(msgspec.Struct, frozen=True):
     """How a binding implements one contract."""
 
     contract: Ref
+    """The contract."""
     methods: dict[str, Ref] = {}
+    """Method -> the function that implements it."""
     context_required: list[str] = []
+    """Context keys that must be there."""
     default: bool = False
+    """Whether this is what opening the contract itself opens."""
 
 
 class BindingConfig(msgspec.Struct, frozen=True):
     contracts: list[Implementation]
+    """The contracts that it implements."""
 
 
 class Contracts:

@@ -34,26 +34,36 @@ class NoConfig(msgspec.Struct, frozen=True):
 
 class StaticConfig(msgspec.Struct, frozen=True):
     values: dict[str, Scalar] = {}
+    """Name -> value."""
 
 
 class FileConfig(msgspec.Struct, frozen=True):
     """Modes are octal texts, or numbers as YAML reads them."""
 
     file_path: Annotated[str, msgspec.Meta(min_length=1)]
+    """The file, with a line NAME=value for each variable."""
     auto_create: bool = False
+    """Whether it is made when it is missing."""
     file_mode: str | int = 0o644
+    """Its permissions then."""
     dir_mode: str | int = 0o755
+    """Those of its directory."""
 
 
 class RouterConfig(msgspec.Struct, frozen=True):
     storages: Annotated[list[Ref], msgspec.Meta(min_length=1)]
+    """Where to look, in this order; the first is written to."""
 
 
 class VariableConfig(msgspec.Struct, frozen=True):
     storage: Ref
+    """Where its value is."""
     variable: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]*$")] = ""
+    """Its public name; without one it is reachable by its id only."""
     default: Scalar = ""
+    """Its value when the storage has none."""
     readonly: bool = False
+    """Whether guests may set it."""
 
 
 class StorageHandler(KindHandler[C]):
@@ -77,6 +87,8 @@ class StorageHandler(KindHandler[C]):
 
 
 class MemoryStorageHandler(StorageHandler[NoConfig]):
+    """Environment variables in memory."""
+
     kind = "env.storage.memory"
     config = NoConfig
 
@@ -88,6 +100,8 @@ class MemoryStorageHandler(StorageHandler[NoConfig]):
 
 
 class OsStorageHandler(StorageHandler[NoConfig]):
+    """The environment variables of the process; read-only."""
+
     kind = "env.storage.os"
     config = NoConfig
 
@@ -96,6 +110,8 @@ class OsStorageHandler(StorageHandler[NoConfig]):
 
 
 class StaticStorageHandler(StorageHandler[StaticConfig]):
+    """Environment variables with fixed values; read-only."""
+
     kind = "env.storage.static"
     config = StaticConfig
 
@@ -104,6 +120,8 @@ class StaticStorageHandler(StorageHandler[StaticConfig]):
 
 
 class FileStorageHandler(StorageHandler[FileConfig]):
+    """Environment variables in a file."""
+
     kind = "env.storage.file"
     config = FileConfig
 
@@ -117,6 +135,8 @@ class FileStorageHandler(StorageHandler[FileConfig]):
 
 
 class RouterStorageHandler(StorageHandler[RouterConfig]):
+    """Several storages as one."""
+
     kind = "env.storage.router"
     config = RouterConfig
     references = ("storages",)
@@ -126,6 +146,8 @@ class RouterStorageHandler(StorageHandler[RouterConfig]):
 
 
 class VariableHandler(KindHandler[VariableConfig]):
+    """An environment variable that guests and placeholders find by its name."""
+
     kind = "env.variable"
     config = VariableConfig
     references = ("storage",)

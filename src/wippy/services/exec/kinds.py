@@ -22,30 +22,50 @@ CPU_PERIOD = 100_000  # microseconds: a quota of as many is one CPU
 
 class NativeConfig(msgspec.Struct, frozen=True):
     default_work_dir: str = ""
+    """Where programs run unless they say otherwise."""
     default_env: dict[str, str] = {}
+    """Their environment; nothing else reaches them."""
     command_whitelist: list[str] = []
+    """The only commands that may run; all when it is empty."""
 
 
 class DockerConfig(msgspec.Struct, frozen=True):
     """0, false and empty leave the engine's own default."""
 
     image: str
+    """The image of the containers."""
     host: str = ""
+    """The engine's socket; DOCKER_HOST's or the usual one."""
     default_work_dir: str = ""
+    """Where programs run in the container."""
     default_env: dict[str, str] = {}
+    """Their environment."""
     command_whitelist: list[str] = []
+    """The only commands that may run; all when it is empty."""
     network_mode: str = "bridge"
+    """bridge, host or none."""
     volumes: list[str] = []
+    """`host:container[:ro]` each."""
     user: str = ""
+    """Who programs run as."""
     memory_limit: Amount = 0
+    """Bytes."""
     cpu_quota: Amount = 0
+    """Microseconds in each 100 ms."""
     pids_limit: Amount = 0
+    """How many processes."""
     auto_remove: bool = False
+    """Whether the engine removes ended containers itself."""
     read_only_rootfs: bool = False
+    """Whether the image's files can be changed."""
     no_new_privileges: bool = False
+    """Whether programs can gain privileges."""
     cap_drop: list[str] = []
+    """Capabilities to take away."""
     cap_add: list[str] = []
+    """Capabilities to give."""
     tmpfs: dict[str, str] = {}
+    """Path -> options of file systems in memory."""
 
     def check(self) -> None:
         """Raises Error(Invalid)."""
@@ -95,6 +115,8 @@ class ExecutorHandler(KindHandler[Any]):
 
 
 class NativeHandler(ExecutorHandler):
+    """Runs programs of this machine."""
+
     kind = "exec.native"
     config = NativeConfig
 
@@ -111,6 +133,8 @@ class NativeHandler(ExecutorHandler):
 
 
 class DockerHandler(ExecutorHandler):
+    """Runs programs in containers of their own."""
+
     kind = "exec.docker"
     config = DockerConfig
 

@@ -94,6 +94,8 @@ class EmbedConfig(msgspec.Struct, frozen=True):
 
 
 class EmbedHandler(KindHandler[EmbedConfig]):
+    """The files that a pack holds under the entry's id, read-only."""
+
     kind = "fs.embed"
     config = EmbedConfig
 

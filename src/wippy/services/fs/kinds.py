@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 
 class DirectoryConfig(msgspec.Struct, frozen=True):
     directory: str
+    """Its path; a relative one starts at the working directory, of a module's entry at the module."""
     auto_init: bool = False
+    """Whether it is made when it is missing."""
     mode: str = "0755"
+    """Its permissions then, in octal."""
     base: Literal["", "project", "module"] = ""
+    """Where a relative path starts."""
     module: str = msgspec.field(name="meta.module", default="")
+    """The module that the entry came with."""
 
 
 class DirectoryHandler(KindHandler[DirectoryConfig]):
+    """A directory of the machine as a file system."""
+
     kind = "fs.directory"
     config = DirectoryConfig
 

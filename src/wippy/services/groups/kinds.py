@@ -27,19 +27,33 @@ class ScopeConfig(msgspec.Struct, frozen=True):
     """What concerns other nodes and queues between them is accepted and has no effect on one node."""
 
     protocol_timeout: Duration = duration("5s")
+    """Accepted: there is one node."""
     broadcast_timeout: Duration = duration("5s")
+    """Accepted: there is one node."""
     anti_entropy_interval: Duration = duration("30s")
+    """Accepted: there is one node."""
     circuit_breaker_failures: Count = 3
+    """Accepted: there is one node."""
     circuit_breaker_reset_time: Duration = duration("10s")
+    """Accepted: there is one node."""
     max_retries: Count = 3
+    """Accepted: there is one node."""
     retry_base_delay: Duration = duration("100ms")
+    """Accepted: there is one node."""
     retry_max_delay: Duration = duration("1s")
+    """Accepted: there is one node."""
     action_queue_size: Count = 256
+    """Accepted: there is one node."""
     action_queue_max_size: Count = 1024
+    """Accepted: there is one node."""
     monitor_buffer: Count = 64
+    """Accepted: there is one node."""
     max_groups: Count = 0
+    """How many groups may have members; 0: any number."""
     max_members_per_group: Count = 0
+    """How many members each may have; 0: any number."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it runs."""
 
     @property
     def limits(self) -> Limits:
@@ -106,6 +120,8 @@ class _Service:
 
 
 class ScopeHandler(KindHandler[ScopeConfig]):
+    """A scope of process groups."""
+
     kind = "pg.scope"
     config = ScopeConfig
 

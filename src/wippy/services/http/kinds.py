@@ -25,20 +25,29 @@ Positive = Annotated[Duration, msgspec.Meta()]
 
 class Timeouts(msgspec.Struct, frozen=True):
     read: Duration = Duration(0)
+    """Accepted."""
     write: Duration = Duration(0)
+    """Accepted."""
     idle: Duration = Duration(0)
+    """Accepted."""
 
 
 class RelayHost(msgspec.Struct, frozen=True):
     buffer_size: Annotated[int, msgspec.Meta(ge=0)] = 1024
+    """Accepted."""
     worker_count: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Accepted."""
 
 
 class ServiceConfig(msgspec.Struct, frozen=True):
     addr: str
+    """Where it listens: `:8080`, `127.0.0.1:8080`."""
     timeouts: Timeouts = Timeouts()
+    """How long requests may take."""
     host: RelayHost = RelayHost()
+    """Sizes of its relays."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it runs."""
 
     def check(self) -> None:
         """Raises Error(Invalid)."""
@@ -51,18 +60,28 @@ class ServiceConfig(msgspec.Struct, frozen=True):
 
 class RouterConfig(msgspec.Struct, frozen=True):
     server: Ref = msgspec.field(name="meta.server")
+    """The service whose requests it takes."""
     prefix: str = ""
+    """What paths of its endpoints begin with."""
     middleware: list[str] = []
+    """What requests pass before an endpoint is chosen."""
     options: dict[str, str] = {}
+    """Options of the middleware."""
     post_middleware: list[str] = []
+    """What requests pass after that."""
     post_options: dict[str, str] = {}
+    """Options of that."""
 
 
 class EndpointConfig(msgspec.Struct, frozen=True):
     router: Ref = msgspec.field(name="meta.router")
+    """The router it belongs to."""
     method: str
+    """The HTTP method."""
     path: str
+    """The path, with `{name}` for parameters and `{name...}` for the rest."""
     func: Ref
+    """The function that answers."""
 
 
 class HttpHandler(KindHandler[Any]):
@@ -85,6 +104,8 @@ class HttpHandler(KindHandler[Any]):
 
 
 class ServiceHandler(HttpHandler):
+    """An HTTP server."""
+
     kind = "http.service"
     config = ServiceConfig
 
@@ -113,6 +134,8 @@ class ServiceHandler(HttpHandler):
 
 
 class RouterHandler(HttpHandler):
+    """A group of endpoints of a server, under one prefix."""
+
     kind = "http.router"
     config = RouterConfig
     references = ("meta.server",)
@@ -133,6 +156,8 @@ class RouterHandler(HttpHandler):
 
 
 class EndpointHandler(HttpHandler):
+    """A route: method and path, and the function that answers."""
+
     kind = "http.endpoint"
     config = EndpointConfig
     references = ("meta.router",)

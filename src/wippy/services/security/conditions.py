@@ -21,9 +21,13 @@ OPERATORS = tuple(
 
 class ConditionConfig(msgspec.Struct, frozen=True):
     field: str
+    """`actor.id`, `actor.meta.x`, `meta.x`, `action` or `resource`."""
     operator: str
+    """How it is compared."""
     value: Any = None
+    """With what."""
     value_from: str = ""
+    """The field that holds what it is compared with."""
 
 
 class ConditionError(Exception):

@@ -23,26 +23,35 @@ class Rule(msgspec.Struct, frozen=True):
     """What every policy has: where it applies and what it says there."""
 
     actions: str | list[str]
+    """Actions that it is about; `*` at the end stands for anything."""
     resources: str | list[str]
+    """Resources that it is about."""
     effect: Literal["allow", "deny"]
+    """What it says about them."""
 
 
 class ConditionRule(Rule, frozen=True):
     conditions: list[ConditionConfig] = []
+    """What must hold besides, all of it."""
 
 
 class ExpressionRule(Rule, frozen=True, kw_only=True):
     expression: str
+    """What must be true besides, in the language of `expr`."""
 
 
 class PolicyConfig(msgspec.Struct, frozen=True):
     policy: ConditionRule
+    """The rule."""
     groups: list[Ref] = []
+    """Groups that the policy is in."""
 
 
 class ExpressionPolicyConfig(msgspec.Struct, frozen=True):
     policy: ExpressionRule
+    """The rule."""
     groups: list[Ref] = []
+    """Groups that the policy is in."""
 
 
 C = TypeVar("C", PolicyConfig, ExpressionPolicyConfig)
@@ -99,6 +108,8 @@ class _PolicyHandler(KindHandler[C], Generic[C]):
 
 
 class PolicyHandler(_PolicyHandler[PolicyConfig]):
+    """A rule of who may do what, with conditions."""
+
     kind = "security.policy"
     config = PolicyConfig
 
@@ -107,6 +118,8 @@ class PolicyHandler(_PolicyHandler[PolicyConfig]):
 
 
 class ExpressionPolicyHandler(_PolicyHandler[ExpressionPolicyConfig]):
+    """A rule of who may do what, with an expression."""
+
     kind = "security.policy.expr"
     config = ExpressionPolicyConfig
 

@@ -20,8 +20,11 @@ class Pool(msgspec.Struct, frozen=True):
     """Accepted for all SQL kinds; SQLite has exactly one connection, for good."""
 
     max_open: int = 0
+    """Accepted: there is one connection."""
     max_idle: int = 0
+    """Accepted."""
     max_lifetime: Duration = duration("1h")
+    """Accepted: it is kept for good."""
 
     def check(self) -> None:
         if self.max_open < 0:
@@ -34,9 +37,13 @@ class Pool(msgspec.Struct, frozen=True):
 
 class SqliteConfig(msgspec.Struct, frozen=True):
     file: str = ""
+    """Its path, or `:memory:`."""
     pool: Pool = Pool()
+    """Accepted, as for all SQL kinds."""
     options: dict[str, Any] = {}
+    """Accepted."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it is open."""
 
     def check(self) -> None:
         if not self.file:
@@ -45,6 +52,8 @@ class SqliteConfig(msgspec.Struct, frozen=True):
 
 
 class SqliteHandler(KindHandler[SqliteConfig]):
+    """An SQLite database."""
+
     kind = "db.sql.sqlite"
     config = SqliteConfig
 

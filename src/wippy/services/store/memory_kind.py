@@ -24,8 +24,11 @@ class MemoryStoreConfig(msgspec.Struct, frozen=True):
     """0 means the default, for the size as for the interval."""
 
     max_size: Annotated[int, msgspec.Meta(ge=0)] = DEFAULT_SIZE
+    """How many keys it holds; 0: 10000."""
     cleanup_interval: Duration = Duration(DEFAULT_INTERVAL)
+    """How often expired keys are removed; 0s: 5m."""
     lifecycle: Lifecycle = Lifecycle()
+    """When it runs."""
 
     @property
     def limits(self) -> tuple[int, float]:
@@ -35,6 +38,8 @@ class MemoryStoreConfig(msgspec.Struct, frozen=True):
 
 
 class MemoryStoreHandler(KindHandler[MemoryStoreConfig]):
+    """Keys and values in memory."""
+
     kind = "store.memory"
     config = MemoryStoreConfig
 
