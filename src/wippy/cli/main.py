@@ -21,6 +21,7 @@ VERBS = {
     "lint": ("wippy.cli.lint:lint", "Check the Lua entries of the project."),
     "registry": ("wippy.cli.registry:registry", "Look at the entries of the project."),
     "hub": ("wippy.cli.hub:hub", "Run a hub of your own."),
+    "schema": ("wippy.cli.schema:schema", "Print JSON Schema for editors."),
     "top": ("wippy.cli.top:top", "Show what a running node is doing."),
     "version": ("wippy.cli.version:version", "Print the version."),
 }

@@ -69,6 +69,10 @@ Verbatim: TypeAlias = Annotated[str, msgspec.Meta(extra={"verbatim": True})]
 """A text whose placeholders are not resolved: program source, templates. Only recognised at the root of a config."""
 
 
+Required: TypeAlias = Annotated[str, msgspec.Meta(extra={"required": True})]
+"""A text that must not be empty, where the kind says so itself: the config gives it an empty default."""
+
+
 def decode_hook(default_ns: str) -> Callable[[type, Any], Any]:
     """A msgspec `dec_hook` for `Duration` and `Ref`; references without a namespace get `default_ns`."""
 

@@ -75,7 +75,13 @@ def _field(config: type[msgspec.Struct], field: shapes.Field) -> Field:
     default = field.default
     if default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
         default = field.default_factory()
-    return Field(field.encode_name, field.type, field.required, default, _texts(config).get(field.name, ""))
+    required = field.required or _is_marked_required(field.type)
+    return Field(field.encode_name, field.type, required, default, _texts(config).get(field.name, ""))
+
+
+def _is_marked_required(wanted: shapes.Type) -> bool:
+    """See `core.config.Required`."""
+    return isinstance(wanted, shapes.Metadata) and bool((wanted.extra or {}).get("required"))
 
 
 def structs(wanted: Iterable[shapes.Type]) -> list[type[msgspec.Struct]]:
@@ -92,6 +98,8 @@ def structs(wanted: Iterable[shapes.Type]) -> list[type[msgspec.Struct]]:
             waiting += current.types
         elif isinstance(current, shapes.DictType):
             waiting.append(current.value_type)
+        elif isinstance(current, shapes.Metadata):
+            waiting.append(current.type)
         elif isinstance(current, shapes.ListType):
             waiting.append(current.item_type)
     return list(found)

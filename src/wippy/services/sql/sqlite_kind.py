@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wippy.compute.lifecycle import Lifecycle
-from wippy.core.config import Duration, duration
+from wippy.core.config import Duration, Required, duration
 from wippy.core.errors import invalid
 from wippy.registry.entry import Entry
 from wippy.registry.handlers import KindHandler
@@ -36,7 +36,7 @@ class Pool(msgspec.Struct, frozen=True):
 
 
 class SqliteConfig(msgspec.Struct, frozen=True):
-    file: str = ""
+    file: Required = ""
     """Its path, or `:memory:`."""
     pool: Pool = Pool()
     """Accepted, as for all SQL kinds."""
