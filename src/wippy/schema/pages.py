@@ -36,7 +36,8 @@ def kinds_page(known: Iterable[Kind]) -> str:
         "The fields of each kind. Those of `meta` stand in the entry's `meta`, all others beside `name` and `kind`",
         "(or under `data:`). A *duration* is a text such as `30s`, an *entry id* is `ns:name` or a name in the same",
         "namespace. Any field `x` of a text, number or boolean may come from the environment instead:",
-        "`x: ${env:NAME|default}`, or `x_env: NAME`. Unknown fields are ignored. `wippy schema` gives the same to editors.",
+        "`x: ${env:NAME|default}`, or `x_env: NAME`. Unknown fields are ignored. `wippy schema` gives the same to",
+        "editors.",
         "",
         ", ".join(f"[`{kind.name}`](#{_anchor(kind.name)})" for kind in listed),
     ]
