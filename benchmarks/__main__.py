@@ -1,5 +1,5 @@
 """`python -m benchmarks [GROUP ...]`: measures every row and writes latest.json; or only the groups named (guests,
-actors, language, outside)."""
+actors, language, registry, outside)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import actors, guests, language, outside
+from benchmarks import actors, guests, language, live, outside
 from benchmarks.rows import Row
 
 LATEST = Path(__file__).with_name("latest.json")
 
 
-GROUPS = {"guests": guests.rows, "actors": actors.rows, "language": language.rows, "outside": outside.rows}
+GROUPS = {
+    "guests": guests.rows,
+    "actors": actors.rows,
+    "language": language.rows,
+    "registry": live.rows,
+    "outside": outside.rows,
+}
 
 
 def main(names: list[str]) -> int:

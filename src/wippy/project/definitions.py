@@ -6,16 +6,14 @@ broken and none of ours is a warning; other files are left alone. A broken file 
 
 from __future__ import annotations
 
-import gc
 import posixpath
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from yaml.nodes import MappingNode, Node, SequenceNode
 
+from wippy.core.collector import without_collector
 from wippy.core.ids import EntryId
 from wippy.project.problems import Problem, Severity
 from wippy.project.tree import SourceTree, inside
@@ -45,7 +43,7 @@ def load_directory(tree: SourceTree, directory: str = "") -> Definitions:
     found = Definitions([], [])
     prefix = f"{directory.strip('/')}/" if directory.strip("/") else ""
     try:
-        with _without_collector():
+        with without_collector():
             for path in tree.files():
                 if path.endswith(EXTENSIONS) and path.startswith(prefix):
                     found.extend(load_file(tree, path))
@@ -201,15 +199,3 @@ class _DefinitionFile:
 
 def _among(fields: dict[str, Any]) -> str:
     return f"; it has {', '.join(list(fields)[:6])}" if fields else ""
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Loading makes many small objects and no garbage cycles: the collector would take a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

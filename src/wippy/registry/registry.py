@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from wippy.core.collector import without_collector
 from wippy.core.errors import Error, conflict, internal, invalid
 from wippy.core.ids import EntryId
 from wippy.registry.changes import ChangeSet, Create, Delete, Operation, apply_to, build_delta, resolve
@@ -142,16 +143,20 @@ class Registry:
         async with self._turn():
             if self._baseline is not None:
                 raise internal("the registry is loaded already")
-            baseline = State(entries)
-            head = await self.history.open()
-            await self.history.hold()
-            target = await self.history.entries_at(head, baseline)
-            replayed = build_delta(baseline, target)
-            if self._expand is not None and len(replayed):
-                apply_to(target, await self._expand(baseline, replayed))
-            await self._transact([Create(entry) for entry in target.values()], head)
-            self._baseline = baseline
-            return self.version
+            with without_collector():
+                return await self._load(entries)
+
+    async def _load(self, entries: Iterable[Entry]) -> Version:
+        baseline = State(entries)
+        head = await self.history.open()
+        await self.history.hold()
+        target = await self.history.entries_at(head, baseline)
+        replayed = build_delta(baseline, target)
+        if self._expand is not None and len(replayed):
+            apply_to(target, await self._expand(baseline, replayed))
+        await self._transact([Create(entry) for entry in target.values()], head)
+        self._baseline = baseline
+        return self.version
 
     async def apply(self, changes: ChangeSet | Iterable[Operation], *, base: Version | None = None) -> Version:
         """Apply a change set as one transaction and return the new version.

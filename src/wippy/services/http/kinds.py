@@ -85,22 +85,17 @@ class EndpointConfig(msgspec.Struct, frozen=True):
 
 
 class HttpHandler(KindHandler[Any]):
-    """Shared by the kinds: routing tables are rebuilt once, at the end of a transaction."""
+    """Shared by the kinds: routing tables change once, at the end of a transaction."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._routes = routes_of(node)
 
     async def commit(self) -> None:
-        self._rebuild()
+        self._routes.settle()
 
     async def discard(self) -> None:
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        for service in list(self._node.resources.values()):
-            if isinstance(service, HttpService):
-                service.rebuild()
+        self._routes.settle()
 
 
 class ServiceHandler(HttpHandler):
@@ -145,14 +140,13 @@ class RouterHandler(HttpHandler):
             raise internal(f'unknown middleware "{name}"')
         if not isinstance(self._node.resources.get(str(config.server)), HttpService):
             raise not_found(f"http.service {config.server} not found")
-        name = str(entry.id)
-        self._routes.routers[name] = Router(name, str(config.server), config.prefix)
+        self._routes.put_router(Router(str(entry.id), str(config.server), config.prefix))
 
     async def update(self, entry: Entry, config: RouterConfig, previous: Entry) -> None:
         await self.add(entry, config)
 
     async def remove(self, entry: Entry) -> None:
-        self._routes.routers.pop(str(entry.id), None)
+        self._routes.drop_router(str(entry.id))
 
 
 class EndpointHandler(HttpHandler):
@@ -169,12 +163,11 @@ class EndpointHandler(HttpHandler):
             raise not_found(f"router {config.router} not found")
         parse_pattern(join(router.prefix, config.path) if config.path.startswith("/") else config.path)
         name = str(entry.id)
-        self._routes.endpoints[name] = Endpoint(
-            name, router.id, config.method, config.path, str(config.func), entry.label()
-        )
+        endpoint = Endpoint(name, router.id, config.method, config.path, str(config.func), entry.label())
+        self._routes.put_endpoint(endpoint)
 
     async def update(self, entry: Entry, config: EndpointConfig, previous: Entry) -> None:
         await self.add(entry, config)
 
     async def remove(self, entry: Entry) -> None:
-        self._routes.endpoints.pop(str(entry.id), None)
+        self._routes.drop_endpoint(str(entry.id))

@@ -12,7 +12,7 @@ from wippy.compute.service_identity import ServiceIdentity
 from wippy.core.errors import CANCELED, Error
 from wippy.services.http.exchange import Exchange
 from wippy.services.http.routes import Endpoint, routes_of
-from wippy.services.http.routing import Match, RoutingTable
+from wippy.services.http.routing import Match
 from wippy.services.http.server import HttpListener, parse_address
 
 if TYPE_CHECKING:
@@ -26,24 +26,20 @@ WATCH_AFTER = 0.1  # seconds after which a request is worth a watch for the clie
 
 
 class HttpService:
-    """One server: its address, its routing table, and the function calls it makes."""
+    """One server: its address, and the function calls it makes."""
 
     def __init__(self, node: Node, entry_id: str, addr: str, identity: ServiceIdentity) -> None:
         self._node = node
         self.id = entry_id
         self.addr = addr
         self._identity = identity
-        self._table = RoutingTable(())
+        self._routes = routes_of(node)
         self._listener: HttpListener | None = None
         self._serving: set[asyncio.Task[Any]] = set()
         self._stopping = False
         self._leaving: set[asyncio.Task[None]] = set()
 
     # Changing ----------------------------------------
-
-    def rebuild(self) -> None:
-        """Swaps in a table of the current routes. Raises Error and keeps the old one."""
-        self._table = routes_of(self._node).table(self.id)
 
     def act_as(self, identity: ServiceIdentity) -> None:
         """Requests from now on run under another identity."""
@@ -103,7 +99,7 @@ class HttpService:
             protocol.close(404)
             return
         method, path = scope.method, scope.path
-        found = self._table.match(method, path)
+        found = self._routes.table(self.id).match(method, path)
         if found.route is None or found.route.target is None:
             _answer_without_handler(Exchange(scope, protocol, None, {}), found, scope.query_string)
             return
