@@ -222,6 +222,12 @@ def test_patterns_choose_what_is_compiled(run: Run, pattern: str, number: int) -
     assert len([item for item in packed(run, "--bytecode", pattern).entries if item.kind.endswith(".bc")]) == number
 
 
+def test_compiled_code_counts_in_lint_and_is_not_looked_at(run: Run) -> None:
+    packed(run, "--bytecode", "app:**")
+    report = json.loads(run("lint", "-l", "out.wapp", "--json", "--rules").out)
+    assert report["total_entries"] == 6 and report["error_count"] == 0
+
+
 def test_code_that_cannot_be_compiled_is_named(tmp_path: Path, run: Run) -> None:
     assert '--bytecode "app:nope"' in refused(run, "--bytecode", "app:nope")
     write(tmp_path, **{"src/total.lua": "return {"})
