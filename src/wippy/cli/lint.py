@@ -60,14 +60,15 @@ def lint(
       wippy lint --rules --level hint --ns 'app.*'
     """
     from wippy.cli.project_entries import read_entries
-    from wippy.lua.lint.report import Filter, Report
+    from wippy.lua.lint.report import Filter, Report, in_namespace
 
     entries = list(read_entries(globals_of(context), lock_file, profiles, settings).values())
     namespaces = _listed(namespaces)
     wanted = Filter(level, namespaces, frozenset(map(str.upper, _listed(codes))))
     sources = {str(e.id): source_of(e) for e in entries if is_code(e)}
     selected = _selected(sources, {str(e.id): e for e in entries}, namespaces)
-    report = Report.of(_findings(entries, selected, rules), len(selected), wanted)
+    compiled = [e for e in entries if is_compiled(e) and in_namespace(str(e.id), namespaces)]
+    report = Report.of(_findings(entries, selected, rules), len(selected) + len(compiled), wanted)
     if as_json:
         click.echo(report.json(limit))
     elif summary:
@@ -87,6 +88,11 @@ def _listed(values: Sequence[str]) -> tuple[str, ...]:
 
 def is_code(entry: Entry) -> bool:
     return entry.kind.startswith(KINDS) and isinstance(entry.data, dict) and isinstance(entry.data.get("source"), str)
+
+
+def is_compiled(entry: Entry) -> bool:
+    """Whether the entry is compiled code out of a pack: it counts and is not looked at."""
+    return entry.kind.startswith(KINDS) and entry.kind.endswith(".bc")
 
 
 def source_of(entry: Entry) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +83,11 @@ def pack(
         for warning in contents.warnings:
             warn(warning)
     contents.write(target)
-    size, digest = target.stat().st_size, hashlib.sha256(target.read_bytes()).hexdigest()
-    click.echo(f"{target}: {len(contents.entries)} entries, {len(contents.resources)} resources, {size} bytes")
-    click.echo(f"sha256 {digest}")
+    click.echo(f"{target}: {_count(contents.entries, 'entry', 'entries')}, {_count(contents.resources, 'resource')}")
+
+
+def _count(items: Sized, one: str, several: str = "") -> str:
+    return f"{len(items)} {one if len(items) == 1 else several or one + 's'}"
 
 
 def _print_directories(packing: Packing) -> None:

@@ -84,7 +84,7 @@ class Packing:
         stated = {key: value for key, value in stated.items() if value}
         manifest, free = self.manifest or Manifest(), {}
         if self.manifest is not None:
-            check_publish(manifest, self._directory)
+            check_manifest(manifest, self._directory, named=False)
             free = dict(manifest.metadata)
             stated |= runtime_metadata(exported_defaults(manifest, self._directory))
         return Contents(pack_metadata(entries, resources, stated | given, free), entries, resources, self.warnings)
@@ -104,12 +104,6 @@ class Packing:
             return False
         directory = directory_of(entry, self._project.module_roots)
         return directory is not None and directory.is_dir()
-
-
-def check_publish(manifest: Manifest, directory: Path) -> None:
-    """Raises Error(Invalid) when the manifest exports what its type may not; names are needed for publishing only."""
-    named = msgspec.structs.replace(manifest, organization=manifest.organization or "x", module=manifest.module or "x")
-    check_manifest(named, directory)
 
 
 def _without_command(entry: Entry) -> Entry:

@@ -132,15 +132,15 @@ def read_manifest(directory: Path) -> Manifest | None:
         raise invalid(f"{path}: {_explained(str(error))}") from None
 
 
-def check_manifest(manifest: Manifest, directory: Path) -> None:
-    """What publishing and packing need besides the right types.
+def check_manifest(manifest: Manifest, directory: Path, *, named: bool = True) -> None:
+    """What publishing and packing need besides the right types; publishing also needs the module to be `named`.
 
     Raises one Error(Invalid) naming the file and each field that is missing or malformed.
     """
     problems = [
         f'field "{field}": {"required" if not value else f"{value!r}: lower-case a-z, 0-9 and - inside"}'
         for field, value in (("organization", manifest.organization), ("module", manifest.module))
-        if not _NAME.fullmatch(value)
+        if (named or value) and not _NAME.fullmatch(value)
     ]
     if manifest.version and not _SEMVER.fullmatch(manifest.version):
         problems.append(f'field "version": {manifest.version!r} is no semantic version such as 1.2.3')

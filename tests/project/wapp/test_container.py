@@ -123,15 +123,33 @@ def test_a_failed_writing_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == before and [item.name for item in tmp_path.iterdir()] == ["x.wapp"]
 
 
-def test_empty_directories_are_kept_and_links_are_not(tmp_path: Path) -> None:
+def test_empty_directories_are_kept_and_links_that_lead_out_are_not(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "empty/deep").mkdir(parents=True)
     (folder / "file").write_text("x")
     (folder / "link").symlink_to("/etc/passwd")
+    (folder / "inside").symlink_to("file")
+    (folder / "loop").symlink_to(".")
     write_pack(tmp_path / "x.wapp", {}, [], [Resource(EntryId("a", "b"), DiskTree(folder))])
     tree = read_pack(tmp_path / "x.wapp").resources[0].tree
-    assert list(tree.files) == ["file"]
-    assert tree.directories == {"": ["empty", "file"], "empty": ["deep"], "empty/deep": []}
+    assert contents(tree) == {"file": b"x", "inside": b"x"}
+    assert tree.directories == {"": ["empty", "file", "inside"], "empty": ["deep"], "empty/deep": []}
+
+
+def test_a_file_that_goes_away_while_packing_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text("x")
+    found = Resource(EntryId("app", "files"), DiskTree(folder))
+    (folder / "a.txt").unlink()
+    with pytest.raises(Error, match=r"x\.wapp: resource app:files: a\.txt: cannot be read: No such file"):
+        write_pack(tmp_path / "x.wapp", {}, [], [found])
+
+
+def test_an_embedded_directory_may_come_without_data(tmp_path: Path) -> None:
+    forge = Forge()
+    forge.entries = [{"ID": {"ns": "a", "name": "b"}, "Kind": "fs.embed", "Meta": None, "Data": None}]
+    assert read_pack(forge.write(tmp_path / "x.wapp")).entries == [entry("a:b", "fs.embed", {})]
 
 
 def test_other_writers_may_use_lower_case_keys_and_relative_offsets(tmp_path: Path) -> None:

@@ -53,12 +53,20 @@ def decompressed(data: bytes, most: int) -> bytes:
     """What the zstd stream `data` holds. Raises Error(Invalid) when it is damaged or holds more than `most` bytes."""
     import io
 
+    import zstandard
+
+    try:
+        declared = zstandard.get_frame_parameters(data).content_size
+    except zstandard.ZstdError as error:
+        raise invalid(f"damaged: {error}") from None
     stream = Decompression(io.BytesIO(data))
     found = bytearray()
     while piece := stream.read(min(limits.MIB, most + 1 - len(found))):
         found += piece
         if len(found) > most:
             raise invalid(f"larger than {most} bytes when decompressed")
+    if declared not in (zstandard.CONTENTSIZE_UNKNOWN, len(found)):
+        raise invalid("damaged: the stream is cut off")
     return bytes(found)
 
 

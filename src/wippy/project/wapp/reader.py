@@ -136,7 +136,8 @@ class _Reading:
                 raise invalid(f"entries: {entry_id}: an entry needs a name and a kind")
             if entry_id in found:
                 raise invalid(f"entries: {entry_id} is there twice")
-            found[entry_id] = Entry(entry_id, item.kind, item.meta or {}, item.data)
+            data = {} if item.data is None and item.kind == "fs.embed" else item.data  # some writers leave it out
+            found[entry_id] = Entry(entry_id, item.kind, item.meta or {}, data)
         return list(found.values())
 
     def _resources(self, stored: Sequence[ResourceFrame], frames: Sequence[Frame]) -> list[Resource]:

@@ -67,7 +67,8 @@ class MemoryTree:
 
 
 class DiskTree:
-    """A directory on disk as it is now: files and directories below it. Links and special files are left out."""
+    """A directory on disk as it is now: files and directories below it. A link to a file inside of it is that file;
+    other links and special files are left out."""
 
     def __init__(self, root: Path) -> None:
         """Raises OSError."""
@@ -80,7 +81,7 @@ class DiskTree:
             empty.append(prefix.rstrip("/"))
             for name in sorted(files):
                 path = Path(folder, name)
-                if path.is_file() and not path.is_symlink():
+                if path.is_file() and (not path.is_symlink() or path.resolve().is_relative_to(root.resolve())):
                     status = path.stat()
                     mode = 0o755 if status.st_mode & 0o100 else 0o644
                     self.files[prefix + name] = FileInfo(status.st_size, mode)

@@ -82,7 +82,10 @@ class _Writing:
         for path in sorted(resource.tree.files):
             check_path(path)
             info = resource.tree.files[path]
-            files[path] = self._data.add(path, info, resource.tree.open(path))
+            try:
+                files[path] = self._data.add(path, info, resource.tree.open(path))
+            except OSError as error:
+                raise invalid(f"{path}: cannot be read: {error.strerror or error}") from None
             total += files[path]["Size"]
         directories = {path: sorted(names) for path, names in sorted(resource.tree.directories.items())}
         self._sizes.append((len(files), total))
