@@ -13,7 +13,6 @@ from wippy.cli.options import Globals, Verb, configuration_options, globals_of, 
 
 if TYPE_CHECKING:
     from wippy.hub.workspace import Change, Workspace
-    from wippy.project.config import Config
 
 T = TypeVar("T")
 
@@ -161,15 +160,10 @@ def _with_workspace(
     config = load_config(Layers(flags.config, profiles, settings, flags=flags.flag_leaves()))
 
     async def run() -> T:
-        async with connect(registry, configured=registry_of(config), directory=lock_file.parent) as client:
+        async with connect(registry, config, directory=lock_file.parent) as client:
             return await work(Workspace(lock_file, config, client))
 
     return asyncio.run(run())
-
-
-def registry_of(config: Config) -> str:
-    """The hub that the configuration names."""
-    return config.text("modules.registry_url", "")
 
 
 def _confirmed(changes: list[Any]) -> bool:

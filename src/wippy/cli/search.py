@@ -166,14 +166,13 @@ def _shortened(text: str) -> str:
 
 
 def _ask(flags: Globals, registry: str | None, work: Callable[[HubClient], Awaitable[T]]) -> T:
-    from wippy.cli.modules import registry_of
     from wippy.hub.connection import connect
     from wippy.project.config_files import Layers, load_config
 
-    configured = registry_of(load_config(Layers(flags.config)))
+    config = load_config(Layers(flags.config))
 
     async def run() -> T:
-        async with connect(registry, configured=configured) as client:
+        async with connect(registry, config) as client:
             return await work(client)
 
     return asyncio.run(run())
