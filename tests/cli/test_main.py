@@ -22,8 +22,13 @@ def test_no_arguments_print_banner_and_help(run: Run) -> None:
     assert (code, err) == (0, "") and out.startswith("wippy: ") and "Commands:" in out and "registry" in out
 
 
-@pytest.mark.parametrize("verb", [["init"], ["version"], ["registry"], ["registry", "list"], ["registry", "show"]])
-def test_every_help_says_what_it_does_and_shows_examples(run: Run, verb: list[str]) -> None:
+HELPED = ["init", "version", "registry", "registry list", "registry show", "add", "install", "update", "remove"]
+HELPED += ["search", "show", "readme", "publish", "auth", "auth login", "auth logout", "auth status", "hub"]
+HELPED += ["hub serve", "hub yank", "hub token", "hub token create", "hub token list", "hub token revoke"]
+
+
+@pytest.mark.parametrize("verb", [words.split() for words in HELPED])
+def test_every_help_says_what_it_does_and_shows_two_examples(run: Run, verb: list[str]) -> None:
     code, out, _ = run(*verb, "--help")
     examples = [line for line in out.splitlines() if line.startswith("    wippy ")]
     assert code == 0 and len(examples) >= 2 and "Global flags:" in out and "--config" in out

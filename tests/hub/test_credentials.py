@@ -18,12 +18,13 @@ def account(root: Path, **environ: str) -> Account:
     return Account(root / "project", {"HOME": str(root / "home"), **environ})
 
 
-def test_the_registry_is_the_flag_then_the_variable_then_what_was_stored_then_the_default(tmp_path: Path) -> None:
+def test_the_registry_is_the_flag_then_the_variable_then_configuration_then_what_was_stored(tmp_path: Path) -> None:
     plain = account(tmp_path)
     assert plain.registry() == "https://hub.wippy.ai"
     assert plain.registry(configured="https://c.example.com") == "https://c.example.com"
     plain.everywhere.put("https://g.example.com", Credential(TOKEN))
-    assert plain.registry(configured="https://c.example.com") == "https://g.example.com"
+    assert plain.registry() == "https://g.example.com"
+    assert plain.registry(configured="https://c.example.com") == "https://c.example.com"
     plain.local.put("https://l.example.com", Credential(TOKEN))
     assert plain.registry() == "https://l.example.com"
     named = account(tmp_path, WIPPY_REGISTRY="https://v.example.com")

@@ -138,3 +138,9 @@ def configuration_options(function: F) -> F:
     return click.option("--profile", "profiles", multiple=True, help="Use a profile of the configuration. Repeatable.")(
         function
     )
+
+
+def registry_option(function: F) -> F:
+    return click.option(
+        "--registry", metavar="URL", help="The hub.  [default: WIPPY_REGISTRY, what you logged in to, hub.wippy.ai]"
+    )(function)

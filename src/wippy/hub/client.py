@@ -79,6 +79,11 @@ class HubClient:
         self._seconds = seconds
         self._session: ClientSession | None = None
 
+    @property
+    def anonymous(self) -> bool:
+        """Whether it has no token."""
+        return self._token is None
+
     # Operations ----------------------------------------
 
     async def call(self, method: Method[Q, A], request: Q) -> A:
@@ -129,9 +134,12 @@ class HubClient:
 
     # Packs ----------------------------------------
 
-    async def download(self, source: protocol.Download, target: Path) -> None:
+    async def download(
+        self, source: protocol.Download, target: Path, verify: Callable[[Path], Any] | None = None
+    ) -> None:
         """Puts a pack at `target`, whole and verified, or leaves everything as it was.
 
+        verify: looks at the file before it is in place, in a thread; what it raises is raised.
         Raises Error(Internal) when size or digest are wrong three times, or the disk does not take it; Error(Invalid)
         for a URL that may not be used; else as `call`.
         """
@@ -144,7 +152,7 @@ class HubClient:
 
         async def attempt() -> None:
             async with self._answered("GET", url, headers=headers, whole=False) as response:
-                await _stored(response, target, digest, source.size_bytes)
+                await _stored(response, target, digest, source.size_bytes, verify)
 
         await self._tried(attempt, self._patience.downloads)
 
@@ -275,7 +283,9 @@ def _published(body: bytes) -> protocol.PublishStatus:
     raise internal("the hub's answer to the upload has no publish id")
 
 
-async def _stored(response: ClientResponse, target: Path, digest: str, size: int) -> None:
+async def _stored(
+    response: ClientResponse, target: Path, digest: str, size: int, verify: Callable[[Path], Any] | None
+) -> None:
     """The answer at `target`: written beside it, verified, then renamed."""
     if size > LARGEST_PACK:
         raise invalid(f"{target.name}: a pack of {size} bytes is too large")
@@ -285,6 +295,8 @@ async def _stored(response: ClientResponse, target: Path, digest: str, size: int
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             await _written(response, file, target, digest, size)
+        if verify is not None:
+            await asyncio.to_thread(verify, Path(name))
         with _on_disk(target):
             os.replace(name, target)
     finally:

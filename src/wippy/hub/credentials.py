@@ -141,9 +141,10 @@ class Account:
         self.everywhere = CredentialFile(_user_directory(self._environ) / "wippy" / "credentials.yaml")
 
     def registry(self, flag: str | None = None, configured: str = "") -> str:
-        """The flag, else `WIPPY_REGISTRY`, else the stored default, else what is configured. Raises Error(Invalid)."""
-        stored = flag or self._environ.get("WIPPY_REGISTRY") or self.local.default or self.everywhere.default
-        return checked_registry(stored or configured or DEFAULT_REGISTRY)
+        """The flag, else `WIPPY_REGISTRY`, else what is configured (`modules.registry_url`), else the hub that somebody
+        logged in to last. Raises Error(Invalid)."""
+        named = flag or self._environ.get("WIPPY_REGISTRY") or configured
+        return checked_registry(named or self.local.default or self.everywhere.default or DEFAULT_REGISTRY)
 
     def token(self, registry: str) -> Token | None:
         """`WIPPY_TOKEN`, else the project's, else the user's for this registry."""

@@ -14,6 +14,7 @@ from wippy.core.semver import Constraint, Version
 from wippy.hub import protocol
 from wippy.hub.resolver import label_of
 from wippy.project.linking import decode_dependency, decode_requirement
+from wippy.project.packs import module_of
 from wippy.project.wapp import Pack
 from wippy.registry.entry import Entry
 
@@ -27,14 +28,6 @@ class Inspected(msgspec.Struct, frozen=True):
     version: str
     content: protocol.Version
     contracts: list[protocol.Contract] = []
-
-
-def module_of(metadata: Mapping[str, Any]) -> str:
-    """The module a pack belongs to, `org/name`; empty when it does not say."""
-    name, namespace = metadata.get("name"), metadata.get("namespace")
-    if not isinstance(name, str) or not isinstance(namespace, str):
-        return ""
-    return f"{namespace.removesuffix(f'.{name}')}/{name}" if namespace and name else ""
 
 
 def inspect_pack(pack: Pack) -> Inspected:

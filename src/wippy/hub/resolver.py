@@ -237,7 +237,8 @@ def _explained(wishes: Sequence[Wish], releases: Lookup) -> Error:
     """Who wants what, and what there is."""
     texts: list[str] = []
     for module in sorted({wish.module for wish in wishes}):
-        wanting = sorted({wish for wish in wishes if wish.module == module}, key=str)
+        everybody = sorted({wish for wish in wishes if wish.module == module}, key=str)
+        wanting = [wish for wish in everybody if label_of(wish.wanted) != "latest"] or everybody
         found = releases(module)
         if not found:
             texts.append("\n".join([f"module {module} was not found", *(f"  {wish}" for wish in wanting)]))

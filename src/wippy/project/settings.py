@@ -110,7 +110,7 @@ _integer("supervisor.host.worker_count", 16, "Accepted.", used=False)
 _integer("functions.host.buffer_size", 1024, "Accepted.", used=False)
 _integer("functions.host.worker_count", 16, "Accepted.", used=False)
 SHUTDOWN_TIMEOUT = _duration("shutdown.timeout", "30s", "How long everything together may take to stop.")
-_text("modules.registry_url", "https://hub.wippy.ai", "The hub that modules come from.")
+REGISTRY_URL = _text("modules.registry_url", "https://hub.wippy.ai", "The hub that modules come from.")
 
 # Lua ----------------------------------------
 
