@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from wippy.core.errors import Error, internal
 from wippy.core.ids import EntryId
@@ -34,9 +34,16 @@ from wippy.registry.entry import Entry
 if TYPE_CHECKING:
     from wippy.compute.introspection import HostInfo, Introspection, ProcessDetail, ProcessInfo, ServiceInfo
     from wippy.compute.node import Node
-    from wippy.services.control.server import ControlServer
+    from wippy.services.profiler.server import Profiler
 
 log = logging.getLogger("wippy")
+
+
+class Companion(Protocol):
+    """Runs beside a node, from before its entries are loaded until after its services have stopped."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
 
 
 class Loaded(NamedTuple):
@@ -108,7 +115,9 @@ class Runtime:
         self._settings = tuple(settings)
         self._memory = memory
         self._control_path = None if control is None else Path(control)
-        self._control: ControlServer | None = None
+        self._companions: list[Companion] = []
+        self.profiler: Profiler | None = None
+        """Present while the runtime runs with `profiler.enabled`."""
         self._node: Node | None = None
         self._exit: asyncio.Event | None = None
         self._exit_code: int | None = None
@@ -142,8 +151,7 @@ class Runtime:
         node.exit = self.exit
         self._node = node
         try:
-            if self._control_path is not None:
-                await self._serve_control(node, self._control_path)
+            await self._start_companions(node)
             node.bus.guests_listen = False  # there are none before the services start
             await node.registry.load(entries)
             node.bus.guests_listen = True
@@ -152,12 +160,24 @@ class Runtime:
             await self.stop()
             raise
 
-    async def _serve_control(self, node: Node, path: Path) -> None:
-        from wippy.services.control.server import ControlServer
+    async def _start_companions(self, node: Node) -> None:
+        """What watches a node from beside it, as far as somebody asked for it."""
+        from wippy.services.logs.events import LogEvents
 
-        server = ControlServer(node, path)
-        await server.start()
-        self._control = server
+        companions: list[Companion] = []
+        if self._control_path is not None:
+            from wippy.services.control.server import ControlServer
+
+            companions.append(ControlServer(node, self._control_path))
+        if self.config.get(settings.PROFILER_ENABLED):
+            from wippy.services.profiler.server import Profiler
+
+            self.profiler = Profiler(node, self.config.get(settings.PROFILER_ADDRESS))
+            companions.append(self.profiler)
+        companions.append(LogEvents(node))
+        for companion in companions:
+            await companion.start()
+            self._companions.append(companion)
 
     def _project(self) -> Loaded:
         if self._entries is not None:
@@ -174,9 +194,9 @@ class Runtime:
             await asyncio.wait_for(node.supervisor.stop_all(), budget)
         except TimeoutError:
             log.warning("shutdown took longer than %gs: ending at once", budget)
-        control, self._control = self._control, None
-        if control is not None:
-            await control.stop()
+        while self._companions:
+            await self._companions.pop().stop()
+        self.profiler = None
         await node.close()
         await node.registry.close()
 
