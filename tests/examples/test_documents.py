@@ -33,6 +33,7 @@ GUIDES = [
         "contracts.md",
         "groups.md",
         "operations.md",
+        "registry.md",
         *APPLICATIONS,
     )
 ]
@@ -60,7 +61,8 @@ def test_the_application_of_the_readme(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("getting-started", 5), ("security", 4), ("contracts", 1), ("groups", 1), ("operations", 1)]
+    ("name", "count"),
+    [("getting-started", 5), ("security", 4), ("contracts", 1), ("groups", 1), ("operations", 1), ("registry", 8)],
 )
 def test_commands_print_what_the_page_says(tmp_path: Path, name: str, count: int) -> None:
     page = ROOT / "docs" / f"{name}.md"

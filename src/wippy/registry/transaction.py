@@ -202,12 +202,20 @@ class Transaction:
                     raise not_found(f"{entry.label(path)}: {reason}", id=str(target))
 
     def _check_referrers(self, operations: Sequence[Operation]) -> None:
-        """Nothing that is gone may be referred to by what stays: such a state could not be loaded again."""
-        problems = {
-            operation.id: f"cannot remove {operation.id}: {', '.join(map(str, users))} refer to it"
-            for operation in operations
-            if operation.id not in self._live and (users := self._live.users(operation.id))
-        }
+        """Nothing that is gone, or is something else now, may be referred to by what stays as it was: such a state
+        could not be loaded again."""
+        changed = {operation.id for operation in operations}
+        problems: dict[EntryId, str] = {}
+        for operation in operations:
+            if not isinstance(operation, Delete) or operation.previous is None:
+                continue
+            now = self._live.entries.get(operation.id)
+            if now is not None and now.kind == operation.previous.kind:
+                continue
+            users = [user for user in self._live.users(operation.id) if now is None or user not in changed]
+            if users:
+                what = "remove" if now is None else "change the kind of"
+                problems[operation.id] = f"cannot {what} {operation.id}: {', '.join(map(str, users))} refer to it"
         if problems:
             raise conflict("\n".join(problems.values()), entries=[str(entry_id) for entry_id in problems])
 

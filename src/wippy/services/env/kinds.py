@@ -166,6 +166,10 @@ class VariableHandler(KindHandler[VariableConfig]):
     async def remove(self, entry: Entry) -> None:
         self._env.remove_variable(entry.id)
 
+    async def commit(self) -> None:
+        """Names may change hands within a transaction."""
+        self._env.check_names()
+
 
 def text_of(value: Any) -> str:
     """A scalar of a definition file as the text it was meant to be."""

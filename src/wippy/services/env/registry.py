@@ -34,7 +34,7 @@ class EnvRegistry:
     def __init__(self) -> None:
         self._storages: dict[EntryId, Storage] = {}
         self._variables: dict[EntryId, Variable] = {}
-        self._by_name: dict[str, Variable] = {}
+        self._by_name: dict[str, dict[EntryId, Variable]] = {}
 
     def lookup(self, name: str, namespace: str) -> str | None:
         """The value of a variable: by public name, by entry id, or by bare name in `namespace`. None when there is no
@@ -50,8 +50,8 @@ class EnvRegistry:
 
     def find(self, name: str, namespace: str) -> Variable | None:
         named = self._by_name.get(name)
-        if named is not None:
-            return named
+        if named:
+            return next(iter(named.values()))
         return self._variables.get(EntryId.parse(name, namespace))
 
     def value(self, variable: Variable) -> str | None:
@@ -96,16 +96,23 @@ class EnvRegistry:
         self._storages.pop(entry_id, None)
 
     def add_variable(self, variable: Variable) -> None:
-        """Adds or replaces. Raises Error(AlreadyExists), changing nothing, when another entry has the public name."""
-        taken = self._by_name.get(variable.name) if variable.name else None
-        if taken is not None and taken.id != variable.id:
-            raise already_exists(f"environment variable {variable.name} is already registered by {taken.id}")
+        """Adds or replaces. Of several with one public name the first counts, until `check_names` refuses them."""
         self.remove_variable(variable.id)
         self._variables[variable.id] = variable
         if variable.name:
-            self._by_name[variable.name] = variable
+            self._by_name.setdefault(variable.name, {})[variable.id] = variable
+
+    def check_names(self) -> None:
+        """Raises Error(AlreadyExists) when several variables have one public name."""
+        for name, variables in self._by_name.items():
+            if len(variables) > 1:
+                first, second, *_ = variables
+                raise already_exists(f"environment variable {name} of {second} is already registered by {first}")
 
     def remove_variable(self, entry_id: EntryId) -> None:
         variable = self._variables.pop(entry_id, None)
         if variable is not None and variable.name:
-            del self._by_name[variable.name]
+            named = self._by_name[variable.name]
+            del named[entry_id]
+            if not named:
+                del self._by_name[variable.name]
