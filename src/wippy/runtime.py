@@ -22,9 +22,8 @@ from wippy.project import settings
 from wippy.project.config import Config
 from wippy.project.config_files import Layers, load_config
 from wippy.project.definitions import load_directory
-from wippy.project.loader import Project, add_framework, load_project
+from wippy.project.loader import Project, add_framework, load_packs, load_project
 from wippy.project.lockfile import read_lock
-from wippy.project.packs import entries_of, merge_resources
 from wippy.project.pipeline import prepare
 from wippy.project.problems import raise_errors
 from wippy.project.tree import DirectoryTree, skipped_names
@@ -64,24 +63,21 @@ def read_project(directory: Path, config: Config, lock_file: str = "wippy.lock")
         add_framework(project, {}, (), skipped_names(os.environ))
     else:
         project = load_project(lock, config)
-    raise_errors(project.problems)
-    for problem in project.problems:
-        log.warning("%s", problem)
-    return Loaded(_prepared(project.entries, config), project.module_roots, project.resources)
+    return _prepared(project, config)
 
 
 def read_packs(packs: Sequence[Pack], config: Config) -> Loaded:
     """What several packs say together, the dependencies first and the main one last (spec 01 §18); the last definition
     of an id counts. Raises Error(Invalid); warnings are logged."""
-    resources = merge_resources(resource for pack in packs for resource in pack.resources)
-    return Loaded(_prepared(entries_of(packs), config), {}, resources)
+    return _prepared(load_packs(packs), config)
 
 
-def _prepared(entries: Sequence[Entry], config: Config) -> list[Entry]:
-    prepared = prepare(entries, config)
-    for problem in prepared.problems:
+def _prepared(project: Project, config: Config) -> Loaded:
+    raise_errors(project.problems)
+    prepared = prepare(project.entries, config)
+    for problem in (*project.problems, *prepared.problems):
         log.warning("%s", problem)
-    return prepared.entries
+    return Loaded(prepared.entries, project.module_roots, project.resources)
 
 
 class Runtime:

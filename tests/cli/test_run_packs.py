@@ -94,6 +94,26 @@ def test_commands_of_modules_inside_do_not_count(tmp_path: Path) -> None:
     assert run(tmp_path, "x.wapp").out == "ran a\n"
 
 
+def test_framework_packs_that_a_pack_depends_on_are_there(tmp_path: Path) -> None:
+    dependency = entry("app:terminals", "ns.dependency", {"component": "wippy/terminal"})
+    write_pack(tmp_path / "x.wapp", {}, [command("main"), dependency])
+    assert run(tmp_path, "x.wapp") == Outcome(0, "ran main\n", "")
+
+
+def test_framework_packs_travel_along(tmp_path: Path) -> None:
+    index = """\
+        namespace: app
+        entries:
+          - { name: terminals, kind: ns.dependency, component: wippy/terminal }
+          - { name: main, kind: process.lua, meta: {command: {name: main}}, source: "return {main = function() end}" }
+    """
+    write(tmp_path, **{"src/_index.yaml": index, "wippy.lock": "directories: {modules: .wippy, src: src}\n"})
+    assert wippy(tmp_path, "pack", "x.wapp").code == 0
+    hosts = [item for item in read_pack(tmp_path / "x.wapp").entries if item.kind == "terminal.host"]
+    assert [str(item.id) for item in hosts] == ["wippy.terminal:host"] and hosts[0].meta["module"] == "wippy/terminal"
+    assert run(tmp_path, "x.wapp") == Outcome(0, "", "")
+
+
 def test_a_pack_without_commands_serves_until_a_signal(tmp_path: Path) -> None:
     port = free_port()
     server = entry("app:web", "http.service", {"addr": f"127.0.0.1:{port}", "lifecycle": {"auto_start": True}})

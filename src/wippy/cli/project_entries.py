@@ -8,9 +8,8 @@ from pathlib import Path
 from wippy.cli.options import Globals
 from wippy.cli.output import warn
 from wippy.project.config_files import Layers, load_config
-from wippy.project.loader import Project, load_project
+from wippy.project.loader import load_packs, load_project
 from wippy.project.lockfile import read_lock
-from wippy.project.packs import entries_of
 from wippy.project.pipeline import prepare
 from wippy.project.problems import raise_errors
 from wippy.project.wapp import read_pack
@@ -26,7 +25,7 @@ def read_entries(flags: Globals, lock_file: Path, profiles: Sequence[str] = (), 
     layers = Layers(files=flags.config, profiles=profiles, settings=settings, flags=flags.flag_leaves())
     config = load_config(layers)
     if lock_file.suffix == ".wapp":
-        project = Project(entries_of([read_pack(lock_file)]))
+        project = load_packs([read_pack(lock_file)])
     else:
         project = load_project(read_lock(lock_file), config)
     raise_errors(project.problems)

@@ -100,10 +100,10 @@ class Packing:
         return places | {place for place, entry in enumerate(entries) if self._comes_with_module(entry)}
 
     def _comes_with_module(self, entry: Entry) -> bool:
-        if entry.kind != DIRECTORY or not in_module(entry) or entry.data.get("auto_init"):
+        if entry.kind != DIRECTORY or not in_module(entry):
             return False
         directory = directory_of(entry, self._project.module_roots)
-        return directory is not None and directory.is_dir()
+        return directory is not None and not entry.data.get("auto_init") and directory.is_dir()
 
 
 def _without_command(entry: Entry) -> Entry:

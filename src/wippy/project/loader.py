@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,10 +16,10 @@ from wippy.project.definitions import Definitions, load_directory
 from wippy.project.framework import framework_pack, wanted_packs
 from wippy.project.lockfile import Lock, LockedModule, split_module
 from wippy.project.manifest import Manifest, read_manifest
-from wippy.project.packs import joined, merge_resources
+from wippy.project.packs import entries_of, joined, merge_resources
 from wippy.project.problems import Problem
 from wippy.project.tree import DirectoryTree, KeepsFile, skipped_names
-from wippy.project.wapp import Resource, read_pack
+from wippy.project.wapp import Pack, Resource, read_pack
 from wippy.registry.entry import Entry
 
 
@@ -58,6 +58,15 @@ def load_project(lock: Lock | None, config: Config, environ: Mapping[str, str] |
             reading.vendored(locked)
     taken = {*replacements, *(module.name for module in others)} - ours.keys()
     add_framework(project, ours, taken, skipped_names(os.environ if environ is None else environ))
+    return project
+
+
+def load_packs(packs: Sequence[Pack], environ: Mapping[str, str] | None = None) -> Project:
+    """What several packs say together, dependencies first, and the framework packs that none of them brings."""
+    resources = merge_resources(resource for pack in packs for resource in pack.resources)
+    project = Project(entries_of(packs), [], {}, resources)
+    brought = {entry.meta["module"] for entry in project.entries if isinstance(entry.meta.get("module"), str)}
+    add_framework(project, {}, brought, skipped_names(os.environ if environ is None else environ))
     return project
 
 
