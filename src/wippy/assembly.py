@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from wippy.compute.node import Node
 from wippy.compute.pids import LOCAL
@@ -14,14 +15,19 @@ from wippy.lua.shard import DEFAULT_MEMORY
 from wippy.project import settings
 from wippy.project.config import Config
 from wippy.project.history import history_of
+from wippy.registry.changes import ChangeSet
 from wippy.registry.entry import Entry
-from wippy.registry.registry import INTERNAL_KINDS, Registry
+from wippy.registry.registry import INTERNAL_KINDS, Expander, Registry
+from wippy.registry.state import State
 
 
-def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on_disk: bool) -> Node:
+def assemble(
+    config: Config, entries: Sequence[Entry], memory: int | None, *, directory: Path = Path(), on_disk: bool
+) -> Node:
     """A node ready to load `entries`. Call inside the event loop it will run on.
 
-    on_disk: whether there is a project directory, so that compiled chunks are kept in it unless configured otherwise.
+    directory: the project's. on_disk: whether it is there, so that compiled chunks are kept in it unless configured
+    otherwise.
     """
     from wippy.lua.modules.catalog import MODULES, Catalog
     from wippy.services.catalog import MODULES as SERVICE_MODULES
@@ -44,12 +50,29 @@ def assemble(config: Config, entries: Sequence[Entry], memory: int | None, *, on
         publish=node.bus.publish,
         env=node.env.lookup,
         history=history_of(config),
+        expand=_expander(node, config, directory),
         check=node.supervisor.check,
         settle=node.supervisor.settle,
         internal_kinds=config.get(settings.DISPATCH_INTERNAL_KINDS),
         handler_seconds=config.get(settings.EVENT_WAIT_TIMEOUT).seconds,
     )
     return node
+
+
+def _expander(node: Node, config: Config, directory: Path) -> Expander:
+    """What adds and removes the entries of modules; most of it is imported when a dependency changes."""
+
+    async def expand(state: State, changes: ChangeSet) -> ChangeSet:
+        from wippy.hub.graph import touches_modules
+
+        if not touches_modules(state, changes):
+            return changes
+        from wippy.hub.expansion import Expansion
+
+        expansion = Expansion(node, directory, config, node.registry.baseline or state)
+        return await expansion.expand(state, changes)
+
+    return expand
 
 
 def _node_name(config: Config) -> str:

@@ -142,7 +142,7 @@ class Runtime:
         entries, roots, resources = self._project()
         self._exit, self._exit_code = asyncio.Event(), None
         on_disk = self._entries is None or self._config is not None
-        node = assemble(self.config, entries, self._memory, on_disk=on_disk)
+        node = assemble(self.config, entries, self._memory, directory=self.directory, on_disk=on_disk)
         node.module_roots, node.packed = dict(roots), dict(resources)
         node.exit = self.exit
         self._node = node

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,7 +68,8 @@ class Node:
     """Runs guest code in shards and serves what they ask for.
 
     Everything here belongs to the event loop's thread. `config` is the runtime's configuration, `resources`
-    holds the live objects of entries by id text, `packed` the files that came in packs.
+    holds the live objects of entries by id text, `packed` the files that came in packs, `packed_modules` those of
+    packs that were installed since: by module@version.
     """
 
     registry: Registry
@@ -97,6 +98,7 @@ class Node:
         self.resources: dict[str, Any] = {}
         self.module_roots: dict[str, Path] = {}
         self.packed: dict[EntryId, Resource] = {}
+        self.packed_modules: dict[str, Mapping[EntryId, Resource]] = {}
         self.terminals: dict[tuple[int, int], Any] = {}
         self.known_module: Callable[[str], bool] = lambda name: True
         self.declared_modules: Callable[[], Iterable[Module]] = lambda: ()

@@ -82,17 +82,38 @@ class ProjectSource:
         return await self._hub.dependencies(release)
 
 
+class PinnedSource:
+    """Some modules in one version each, the others as another source has them."""
+
+    def __init__(self, pinned: Mapping[str, Release], others: Source) -> None:
+        self._pinned = pinned
+        self._others = others
+
+    async def releases(self, module: str) -> Sequence[Release]:
+        pinned = self._pinned.get(module)
+        return [pinned] if pinned is not None else await self._others.releases(module)
+
+    async def dependencies(self, release: Release) -> Sequence[tuple[str, str]]:
+        return await self._others.dependencies(release)
+
+
 async def resolve_project(
     wishes: Sequence[Wish],
     hub: Source,
     replaced: Mapping[str, Collection[tuple[str, str]]],
     preferred: Mapping[str, str] | None = None,
+    pinned: Mapping[str, Release] | None = None,
 ) -> Resolution:
-    """`resolve` for a project: framework packs as they are, and only where they do not do those of the hub."""
+    """`resolve` for a project: framework packs as they are, and only where they do not do those of the hub. pinned:
+    modules that stay what they are."""
+
+    def source(*, also_from_hub: bool) -> Source:
+        return PinnedSource(pinned or {}, ProjectSource(hub, replaced, also_from_hub=also_from_hub))
+
     try:
-        return await resolve(wishes, ProjectSource(hub, replaced), preferred)
+        return await resolve(wishes, source(also_from_hub=False), preferred)
     except Error as error:
         modules = error.details.get("modules", ()) if error.details else ()
         if error.kind != CONFLICT or not any(framework_pack(module) for module in modules):
             raise
-        return await resolve(wishes, ProjectSource(hub, replaced, also_from_hub=True), preferred)
+        return await resolve(wishes, source(also_from_hub=True), preferred)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,13 +32,19 @@ class Dependency(msgspec.Struct, frozen=True):
         return "module" not in self.entry.meta
 
 
-def link(entries: Sequence[Entry], *, strict: bool = False) -> tuple[list[Entry], list[Problem]]:
-    """`entries` with every requirement's value injected into its targets.
+def link(
+    entries: Sequence[Entry], *, strict: bool = False, modules: Collection[str] | None = None
+) -> tuple[list[Entry], list[Problem]]:
+    """`entries` with every requirement's value injected into its targets; only those of `modules`, if given.
 
     Requirements that stay open are warnings, with `strict` one Error(Invalid, "unresolved requirements: ..."). Raises
     Error(Invalid) for a requirement or dependency that does not decode.
     """
-    requirements = [decode_requirement(entry) for entry in entries if entry.kind == "ns.requirement"]
+    requirements = [
+        decode_requirement(entry)
+        for entry in entries
+        if entry.kind == "ns.requirement" and (modules is None or entry.meta.get("module") in modules)
+    ]
     dependencies = [decode_dependency(entry) for entry in entries if entry.kind == "ns.dependency"]
     if not requirements and not dependencies:
         return list(entries), []

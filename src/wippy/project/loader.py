@@ -70,6 +70,20 @@ def load_packs(packs: Sequence[Pack], environ: Mapping[str, str] | None = None) 
     return project
 
 
+def load_module(lock: Lock, module: LockedModule) -> Project:
+    """One installed module as `load_project` reads it."""
+    project = Project([], [], {}, {})
+    _Reading(lock, skipped_names(os.environ), project).vendored(module)
+    return project
+
+
+def load_replacement(lock: Lock, module: str, directory: Path) -> Project:
+    """A directory that stands for a module, as `load_project` reads it."""
+    project = Project([], [], {}, {})
+    _Reading(lock, skipped_names(os.environ), project).replacement(module, directory)
+    return project
+
+
 def comes_with_the_program(lock: Lock, module: LockedModule) -> bool:
     """Whether a module of the lock is a framework pack: it has no digest, as one from a hub has, and no copy here."""
     return not module.hash and module_path(lock, module) is None and framework_pack(module.name) is not None

@@ -103,7 +103,8 @@ class EmbedHandler(KindHandler[EmbedConfig]):
         self._node = node
 
     async def add(self, entry: Entry, config: EmbedConfig) -> None:
-        resource = self._node.packed.get(entry.id)
+        module = f"{entry.meta.get('module')}@{entry.meta.get('module_version')}"
+        resource = self._node.packed_modules.get(module, self._node.packed).get(entry.id)
         if resource is None:
             raise invalid(f"no pack holds files under {entry.id}")
         self._node.resources[str(entry.id)] = EmbeddedVolume(resource.tree)
