@@ -46,9 +46,7 @@ def holdings(node: Node) -> dict[str, Any]:
         "names": env._by_name,
         "storages": {key: _resource(storage) for key, storage in env._storages.items()},
         "scopes": {name: scope.limits for name, scope in groups_of(node).scopes.items()},
-        "services": {
-            s.id: (s.status, s.desired if s.status == "running" else "", s.lifecycle) for s in node.supervisor.states()
-        },
+        "services": {s.id: (s.status if s.desired == "running" else "", s.lifecycle) for s in node.supervisor.states()},
         "live": node.registry._live.entries,
         "configs": node.registry._live.configs,
         "users": node.registry._live._users,

@@ -3,13 +3,19 @@ and what programs notice (§23, 1 to 16)."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from apps.guest import LIMIT
 from apps.on_disk import again, application, probe
+from wippy import Runtime
 from wippy.core.errors import Error
+from wippy.registry.entry import Entry
+from wippy.registry.handlers import KindHandler
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
@@ -710,20 +716,117 @@ def test_without_history_versions_cannot_be_looked_up(tmp_path: Path, setting: s
     assert probe(tmp_path, body, settings=(setting,)) == [1, 2, 2, True, True, True, True]
 
 
-def test_a_handler_that_takes_too_long_is_a_timeout(tmp_path: Path) -> None:
+class SlowConfig(msgspec.Struct, frozen=True):
+    pass
+
+
+class SlowHandler(KindHandler[SlowConfig]):
+    kind = "test.slow"
+    config = SlowConfig
+
+    async def add(self, entry: Entry, config: SlowConfig) -> None:
+        await asyncio.sleep(LIMIT)
+
+    async def remove(self, entry: Entry) -> None:
+        pass
+
+
+def test_a_handler_that_takes_longer_than_event_wait_timeout_fails_the_change(tmp_path: Path) -> None:
+    body = """
+    local _, err = change({ create = { says("app:x", "x"), { id = "app:slow", kind = "test.slow", data = {} } } })
+    return { err:kind(), err:message():find("within 0.05s", 1, true) ~= nil, now(), call("app:x") }"""
+    application(tmp_path, body)
+
+    async def session() -> Any:
+        async with Runtime(tmp_path, settings=["registry.event_wait_timeout=50ms"]) as runtime:
+            runtime.node.registry.register(SlowHandler())
+            return await runtime.call("app:probe")
+
+    assert asyncio.run(session()) == ["Timeout", True, 0, "NotFound"]
+
+
+def test_a_service_that_does_not_stop_in_time_is_ended(tmp_path: Path) -> None:
     more = """
       - { name: stubborn, kind: process.lua, source: "return { main = function() while true do end end }" }
       - name: service
         kind: process.service
         process: stubborn
         host: app:host
-        lifecycle: { auto_start: true, requires: [host], stop_timeout: 20s }
+        lifecycle: { auto_start: true, requires: [host], stop_timeout: 100ms }
     """
     body = """
-    local _, err = change({ delete = { "app:service" } })
-    return { err:kind(), now(), registry.get("app:service") ~= nil }"""
-    settings = ("registry.event_wait_timeout=200ms", "shutdown.timeout=200ms")
-    assert probe(tmp_path, body, more=more, settings=settings) == ["Timeout", 0, True]
+    local v = assert(change({ delete = { "app:service", "app:stubborn" } }))
+    return { v:id(), registry.get("app:service") == nil }"""
+    assert probe(tmp_path, body, more=more) == [1, True]
+
+
+# What is taken back ---------------------------------------------------------------------------------------------------
+
+
+def test_a_change_that_fails_in_the_end_has_stopped_nothing_and_lost_nothing(tmp_path: Path) -> None:
+    """Deletes and updates of what holds content or runs come first; what is wrong shows last."""
+    more = """
+      - { name: store, kind: store.memory, lifecycle: { auto_start: true } }
+      - { name: db, kind: db.sql.sqlite, file: ":memory:", lifecycle: { auto_start: true } }
+      - { name: memory, kind: env.storage.memory }
+      - { name: thing, kind: env.variable, variable: THING, storage: memory }
+      - { name: groups, kind: pg.scope, lifecycle: { auto_start: true } }
+      - { name: worker, kind: process.lua, source: file://worker.lua, modules: [pg] }
+      - name: service
+        kind: process.service
+        process: worker
+        host: app:host
+        lifecycle: { auto_start: true, requires: [host, groups] }
+      - name: keeper
+        kind: function.lua
+        source: file://keeper.lua
+        method: main
+        modules: [env, pg, sql, store]
+    """
+    worker = """
+    return { main = function()
+      process.registry.register("worker")
+      pg.open("app:groups"):join("workers")
+      process.events():receive()
+    end }"""
+    keeper = """
+    return { main = function(fill)
+      local s, db, groups = assert(store.get("app:store")), assert(sql.get("app:db")), assert(pg.open("app:groups"))
+      if fill then
+        s:set("k", "kept")
+        db:execute("CREATE TABLE t (v)")
+        db:execute("INSERT INTO t VALUES ('kept')")
+        env.set("THING", "kept")
+        repeat until process.registry.lookup("worker") and #groups:get_members("workers") == 1
+      end
+      local rows, worker = db:query("SELECT v FROM t"), process.registry.lookup("worker")
+      return { s:get("k"), rows[1].v, env.get("THING"), groups:get_members("workers"), worker }
+    end }"""
+    body = """
+    local before = funcs.call("app:keeper", true)
+    local names = { "app:store", "app:db", "app:memory", "app:thing", "app:groups", "app:service", "app:worker" }
+    local function entry(id, kind, data) return { id = id, kind = kind, data = data } end
+    local bad = fn("app:zz", "return {", nil)
+    local wrong = {
+      { delete = names, create = { bad } },
+      { delete = { "app:host" } },
+      { delete = { "app:store", "app:names" } },
+      { delete = { "app:store", "app:db", "app:memory" }, create = { entry("app:memory", "env.storage.memory", {}),
+        entry("app:store", "store.memory", {}), entry("app:db", "db.sql.sqlite", { file = "x.db" }), bad } },
+      { update = { entry("app:db", "db.sql.sqlite", { file = "other.db" }), entry("app:store", "store.memory", {}),
+        entry("app:service", "process.service", { process = "worker", host = "app:host" }) }, create = { bad } },
+    }
+    local out = {}
+    for i, what in ipairs(wrong) do
+      local _, err = change(what)
+      out[i] = err:kind()
+    end
+    local after = funcs.call("app:keeper")
+    return { out, before, after, before[5] ~= nil }"""
+    files = {"worker.lua": worker, "keeper.lua": keeper}
+    kinds, before, after, running = probe(tmp_path, body, more=more, **files)
+    assert kinds == ["Invalid", "Conflict", "Conflict", "Invalid", "Invalid"]
+    assert before == after and before[:3] == ["kept", "kept", "kept"] and running
 
 
 def test_an_entry_of_a_kind_nobody_handles_is_refused_at_once(tmp_path: Path) -> None:

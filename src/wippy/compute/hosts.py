@@ -103,10 +103,12 @@ class HostHandler(KindHandler[Config]):
         self._node.supervisor.add(name, host, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
-        name = str(entry.id)
-        await self._node.supervisor.remove(name)
-        self._node.resources.pop(name, None)
-        self._node.forget_host(name)
+        self._node.retired.retire(str(entry.id))
+        self._node.forget_host(str(entry.id))
+
+    async def restore(self, entry: Entry, config: Config) -> None:
+        self._node.retired.revive(str(entry.id))
+        self._node.forget_host(str(entry.id))
 
 
 class ProcessHostHandler(HostHandler[ProcessHostConfig]):
@@ -203,4 +205,4 @@ class TerminalHostHandler(HostHandler[TerminalHostConfig]):
 
     async def update(self, entry: Entry, config: TerminalHostConfig, previous: Entry) -> None:
         """The process that runs on it goes on."""
-        await self._node.supervisor.change(str(entry.id), config.lifecycle)
+        self._node.supervisor.change(str(entry.id), config.lifecycle)

@@ -16,6 +16,7 @@ from wippy.compute.entry_identity import entry_identity
 from wippy.compute.identity import Identities
 from wippy.compute.names import NodeNames
 from wippy.compute.pids import LOCAL, STRIDE, process_number
+from wippy.compute.retired import Retired
 from wippy.compute.supervisor import Supervisor
 from wippy.core.clock import Clock
 from wippy.core.errors import Error, canceled, internal, not_found
@@ -96,6 +97,7 @@ class Node:
         self.code = CodeStore(lambda name: self.known_module(name), self._code_changed, cache or ChunkCache(None))
         self.config = Config()
         self.resources: dict[str, Any] = {}
+        self.retired = Retired(self)
         self.module_roots: dict[str, Path] = {}
         self.packed: dict[EntryId, Resource] = {}
         self.packed_modules: dict[str, Mapping[EntryId, Resource]] = {}

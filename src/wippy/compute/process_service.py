@@ -89,4 +89,7 @@ class ProcessServiceHandler(KindHandler[ProcessServiceConfig]):
         self._node.supervisor.add(name, service, msgspec.structs.replace(config.lifecycle, requires=needs))
 
     async def remove(self, entry: Entry) -> None:
-        await self._node.supervisor.remove(str(entry.id))
+        self._node.retired.retire(str(entry.id))
+
+    async def restore(self, entry: Entry, config: ProcessServiceConfig) -> None:
+        self._node.retired.revive(str(entry.id))

@@ -53,6 +53,15 @@ class Supervised:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     started: bool = False
     failure: Error | None = None
+    by_hand: bool = False
+    """Whether somebody asked for its start: then it runs though nobody needs it."""
+    again: bool = False
+    """Whether it may be started though it was stopped or has failed: because that was not its own doing, or it has
+    changed since."""
+
+    @property
+    def startable(self) -> bool:
+        return self.again or self.status in ("unknown", "stopped")
 
     @property
     def up(self) -> bool:
@@ -71,6 +80,7 @@ class Supervisor:
         self._node = node
         self._services: dict[str, Supervised] = {}
         self._unchecked: set[str] = set()
+        self._touched = False
         self._running = False
         self._random = random.Random()
 
@@ -82,25 +92,27 @@ class Supervisor:
             raise conflict(f"service {entry_id} exists already")
         self._services[entry_id] = Supervised(entry_id, service, lifecycle)
         self._unchecked.add(entry_id)
+        self._touched = True
         self._announce(entry_id, "register")
 
-    async def remove(self, entry_id: str) -> None:
-        """Stops a service and forgets it."""
-        if entry_id in self._services:
-            await self.stop(entry_id)
-            self._services.pop(entry_id, None)
-            self._announce(entry_id, "remove")
+    def detach(self, entry_id: str) -> Supervised | None:
+        """Takes a service out of our charge; it goes on as it is, until it comes back or is among what has retired."""
+        self._touched = True
+        return self._services.pop(entry_id, None)
 
-    async def change(self, entry_id: str, lifecycle: Lifecycle) -> None:
-        """A service was changed; another `lifecycle` counts from the next start on, except that a service which no
-        longer starts by itself stops. One that now does, or had failed, starts with the next `settle`."""
+    def attach(self, s: Supervised) -> None:
+        """Takes a detached service back."""
+        self._services[s.id] = s
+        self._unchecked.add(s.id)
+
+    def change(self, entry_id: str, lifecycle: Lifecycle) -> None:
+        """A service was changed, from the next `settle` on: another `lifecycle` counts from the next start on, except
+        that it starts or stops if it now does, or no longer does, so by itself. One that had failed is tried again."""
         s = self._services[entry_id]
-        before, s.lifecycle = s.lifecycle, lifecycle
+        s.lifecycle = lifecycle
+        s.again = s.status == "failed"
         self._unchecked.add(entry_id)
-        if s.status == "failed" or (before.auto_start and not lifecycle.auto_start):
-            await self.stop(entry_id)
-        if lifecycle.auto_start and (s.status == "failed" or (s.status == "stopped" and not before.auto_start)):
-            s.status = "unknown"
+        self._touched = True
 
     def state(self, entry_id: str) -> Supervised | None:
         return self._services.get(entry_id)
@@ -113,18 +125,43 @@ class Supervisor:
     async def start_all(self) -> None:
         """Starts every `auto_start` service. Raises Error when a required one cannot start."""
         self._running = True
-        for s in await self._start_fresh():
+        for s in await self._start_wanted(self._wanted()):
             if not s.started and s.lifecycle.startup == "required" and s.failure is not None:
                 entry = self._node.registry.get(EntryId.parse(s.id))
                 raise s.failure.within(f"service {entry.label() if entry else s.id} failed to start")
 
     async def settle(self) -> None:
-        """Starts the `auto_start` services that were added since; one that fails is tried again in the background.
+        """Ends what has retired. Then starts and stops services until those run that start by themselves, or that such
+        a service requires; one that fails is tried again in the background. Before `start_all` nothing starts."""
+        await self._end_retired()
+        if not self._running or not self._touched:
+            return
+        wanted = self._wanted()
+        leaving = [s for s in self._services.values() if s.again or (s.id not in wanted and s.desired == "running")]
+        await self._stop_in_order(leaving)
+        for s in leaving:
+            s.again = True
+        await self._start_wanted(wanted)
 
-        Does nothing before `start_all`.
-        """
-        if self._running:
-            await self._start_fresh()
+    async def _end_retired(self) -> None:
+        retired = self._node.retired.take()
+        await self._stop_in_order([each.service for each in retired if each.service is not None])
+        for each in retired:
+            if each.service is not None:
+                self._announce(each.service.id, "remove")
+            if each.then is not None:
+                each.then()
+
+    def _wanted(self) -> set[str]:
+        """The services that should run: those that start by themselves, and what they require."""
+        waiting = [s.id for s in self._services.values() if s.lifecycle.auto_start or s.by_hand]
+        wanted: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in wanted and name in self._services:
+                wanted.add(name)
+                waiting += self._services[name].requires
+        return wanted
 
     def check(self) -> None:
         """Whether the services that were added or changed since the last check could be started in some order. Raises
@@ -132,8 +169,9 @@ class Supervisor:
         changed, self._unchecked = self._unchecked, set()
         self._levels(changed & self._services.keys())
 
-    async def _start_fresh(self) -> list[Supervised]:
-        fresh = [s.id for s in self._services.values() if s.lifecycle.auto_start and s.status == "unknown"]
+    async def _start_wanted(self, wanted: set[str]) -> list[Supervised]:
+        self._touched = False
+        fresh = [name for name in wanted if self._services[name].again or self._services[name].status == "unknown"]
         started: list[Supervised] = []
         for level in self._levels(fresh):
             services = [self._services[name] for name in level]
@@ -167,13 +205,14 @@ class Supervisor:
             visit(name)
         levels: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
         for name, level in depth.items():
-            if self._services[name].status in ("unknown", "stopped"):
+            if self._services[name].startable:
                 levels[level].append(name)
         return levels
 
     async def _first_start(self, s: Supervised) -> None:
         """Returns when the service runs, or its first attempt has failed."""
         blocked = [n for n in s.requires if n in self._services and not self._services[n].up]
+        s.again = bool(blocked)
         if blocked:
             s.failure = internal(f"blocked by {', '.join(blocked)}")
             self._update(s, "failed", s.failure.message)
@@ -187,6 +226,7 @@ class Supervisor:
 
     async def start(self, entry_id: str) -> None:
         """Starts one service and what it requires. A failure is in its state."""
+        self._services[entry_id].by_hand = True
         for level in self._levels([entry_id]):
             await asyncio.gather(*(self._first_start(self._services[name]) for name in level))
 
@@ -258,7 +298,12 @@ class Supervisor:
     async def stop(self, entry_id: str) -> None:
         """Stops one service; a service that does not stop in time is left behind as failed."""
         s = self._services.get(entry_id)
-        if s is None or s.status in ("unknown", "stopped"):
+        if s is not None:
+            s.by_hand = False
+            await self._stop(s)
+
+    async def _stop(self, s: Supervised) -> None:
+        if s.status in ("unknown", "stopped"):
             return
         s.desired = "stopped"
         self._announce(s.id, "stop")
@@ -282,18 +327,23 @@ class Supervisor:
     async def stop_all(self) -> None:
         """Stops everything, dependents first."""
         self._running = False
+        await self._stop_in_order(list(self._services.values()))
+
+    async def _stop_in_order(self, services: list[Supervised]) -> None:
+        """Stops services, those that require others of them first."""
+        by_id = {s.id: s for s in services}
         depth: dict[str, int] = {}
 
         def visit(name: str, path: tuple[str, ...] = ()) -> int:
             if name not in depth and name not in path:
-                needed = [n for n in self._services[name].requires if n in self._services]
+                needed = [n for n in by_id[name].requires if n in by_id]
                 depth[name] = max((visit(n, (*path, name)) + 1 for n in needed), default=0)
             return depth.get(name, 0)
 
-        for name in self._services:
+        for name in by_id:
             visit(name)
         for level in sorted(set(depth.values()), reverse=True):
-            await asyncio.gather(*(self.stop(name) for name, at in depth.items() if at == level))
+            await asyncio.gather(*(self._stop(s) for s in services if depth[s.id] == level))
 
     # Telling ----------------------------------------
 

@@ -60,6 +60,14 @@ class KindHandler(Generic[C]):
     async def remove(self, entry: Entry) -> None:
         """End an entry. Raise Error(Conflict) when something live still needs it."""
 
+    async def restore(self, entry: Entry, config: C) -> None:
+        """Take back a `remove` of this transaction, `config` being the one from before it.
+
+        The default adds the entry anew. A handler whose entries hold what cannot be made again (content, connections,
+        processes) lets go of it in `remove` and ends it only once the change is final.
+        """
+        await self.add(entry, config)
+
     async def commit(self) -> None:
         """After the last operation of a transaction that touched this handler. Raising rolls the transaction back."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
@@ -23,7 +23,7 @@ from wippy.registry.live import Live
 from wippy.registry.ordering import order
 from wippy.registry.placeholders import EnvLookup
 from wippy.registry.state import State
-from wippy.registry.transaction import Environment, Publish, Transaction
+from wippy.registry.transaction import Environment, Publish, Transaction, uninterrupted
 
 log = logging.getLogger("wippy.registry")
 
@@ -58,7 +58,7 @@ class Registry:
         internal_kinds: Iterable[str] = INTERNAL_KINDS,
         expand: Expander | None = None,
         check: Callable[[], None] = lambda: None,
-        settle: Callable[[], Awaitable[None]] | None = None,
+        settle: Callable[[], Coroutine[Any, Any, None]] | None = None,
         handler_seconds: float | None = HANDLER_SECONDS,
     ) -> None:
         """
@@ -66,7 +66,8 @@ class Registry:
         publish: receives (system, kind, path, data) for every event, in order; must not raise.
         env: answers `${env:NAME}` and `_env` fields: (name, namespace) -> text or None.
         check: called when all operations of a transaction are accepted; may reject them together by raising Error.
-        settle: awaited after every committed change, before `apply` returns: starts what the change brought.
+        settle: awaited after every change, also one that was taken back, before `apply` returns: starts what the change
+        brought and ends what it took away. Must not raise.
         handler_seconds: how long one handler call may take (`registry.event_wait_timeout`); None for no limit.
         """
         self.history = history if history is not None else History()
@@ -265,9 +266,11 @@ class Registry:
 
         self._transactions += 1
         transaction = Transaction(self._transactions, self._environment, self._live)
-        await transaction.run(ordered, record)
-        if self._settle is not None:
-            await self._settle()
+        try:
+            await transaction.run(ordered, record)
+        finally:
+            if self._settle is not None:
+                await uninterrupted(self._settle())
 
     def _check_kinds(self, operations: Iterable[Operation]) -> None:
         """Reject kinds that nobody handles before any handler is called; make the handlers that are needed."""

@@ -66,7 +66,7 @@ class Transaction:
             await self._commit_handlers()
             cancelled = await _to_its_end(record())
         except BaseException:
-            await _uninterrupted(self._roll_back())
+            await uninterrupted(self._roll_back())
             raise
         path = self._path("registry.commit")
         self._publish("registry.commit", path)
@@ -108,7 +108,7 @@ class Transaction:
         try:
             await self._dispatch(operation, entry, steps)
         except BaseException as error:
-            await _uninterrupted(_undo_all(steps))
+            await uninterrupted(_undo_all(steps))
             failure = error if isinstance(error, Error) else internal(f"{type(error).__name__}: {error}")
             self._publish("entry.reject", path, failure)
             if not isinstance(error, Error) or not _caused_by_not_found(error):
@@ -152,7 +152,7 @@ class Transaction:
 
         async def undo() -> None:
             self._live.hold(entry, config, handler)
-            await handler.add(entry, config)
+            await handler.restore(entry, config)
 
         steps.append(undo)
 
@@ -317,7 +317,7 @@ async def _undo_all(steps: list[Undo]) -> None:
             log.exception("undoing an operation failed; its handler may hold stale resources")
 
 
-async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     """Run `work` to its end even when the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     cancelled = await _to_its_end(work)
     if cancelled is not None:

@@ -83,7 +83,10 @@ class StorageHandler(KindHandler[C]):
 
     async def remove(self, entry: Entry) -> None:
         self._env.remove_storage(entry.id)
-        self._node.resources.pop(str(entry.id), None)
+        self._node.retired.retire(str(entry.id))
+
+    async def restore(self, entry: Entry, config: C) -> None:
+        self._env.add_storage(entry.id, self._node.retired.revive(str(entry.id)))
 
 
 class MemoryStorageHandler(StorageHandler[NoConfig]):

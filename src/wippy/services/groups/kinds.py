@@ -94,9 +94,9 @@ class Groups:
         for number in change.subscriptions:
             self._node.post(self._node.shards[number % STRIDE], "tell", b"pg", number, body)
 
-    def end(self, scope_id: str) -> None:
-        """Removes a scope; its subscriptions are closed."""
-        for number in self.scopes.pop(scope_id).close():
+    def end(self, scope: GroupScope) -> None:
+        """Closes the subscriptions of a scope that is no longer there."""
+        for number in scope.close():
             self._node.post(self._node.shards[number % STRIDE], "tell", b"pg", number, None)
 
 
@@ -132,15 +132,20 @@ class ScopeHandler(KindHandler[ScopeConfig]):
     async def add(self, entry: Entry, config: ScopeConfig) -> None:
         name = str(entry.id)
         self._node.supervisor.add(name, _Service(), config.lifecycle)
-        self._groups.scopes[name] = GroupScope(config.limits, self._groups.note)
+        scope = GroupScope(config.limits, self._groups.note)
+        self._groups.scopes[name] = self._node.resources[name] = scope
 
     async def update(self, entry: Entry, config: ScopeConfig, previous: Entry) -> None:
         """Members stay; new limits count for later joins."""
         name = str(entry.id)
         self._groups.find(name).limits = config.limits
-        await self._node.supervisor.change(name, config.lifecycle)
+        self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
         name = str(entry.id)
-        await self._node.supervisor.remove(name)
-        self._groups.end(name)
+        scope = self._groups.scopes.pop(name)
+        self._node.retired.retire(name, lambda: self._groups.end(scope))
+
+    async def restore(self, entry: Entry, config: ScopeConfig) -> None:
+        name = str(entry.id)
+        self._groups.scopes[name] = self._node.retired.revive(name)

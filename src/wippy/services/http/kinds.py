@@ -121,11 +121,13 @@ class ServiceHandler(HttpHandler):
             await service.move(config.addr)
         if config.lifecycle.security != before.lifecycle.security:
             service.act_as(ServiceIdentity(self._node, config.lifecycle.security))
-        await self._node.supervisor.change(name, config.lifecycle)
+        self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
-        await self._node.supervisor.remove(str(entry.id))
-        self._node.resources.pop(str(entry.id), None)
+        self._node.retired.retire(str(entry.id))
+
+    async def restore(self, entry: Entry, config: ServiceConfig) -> None:
+        self._node.retired.revive(str(entry.id))
 
 
 class RouterHandler(HttpHandler):

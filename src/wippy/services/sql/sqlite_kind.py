@@ -75,11 +75,16 @@ class SqliteHandler(KindHandler[SqliteConfig]):
         name = str(entry.id)
         if config.file != self._node.resources[name].file:
             await self.remove(previous)
-            await self.add(entry, config)
+            before = self._node.retired.resource(name)
+            if before is not None and before.file == config.file:
+                await self.restore(entry, config)
+            else:
+                await self.add(entry, config)
         else:
-            await self._node.supervisor.change(name, config.lifecycle)
+            self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
-        name = str(entry.id)
-        await self._node.supervisor.remove(name)
-        self._node.resources.pop(name, None)
+        self._node.retired.retire(str(entry.id))
+
+    async def restore(self, entry: Entry, config: SqliteConfig) -> None:
+        self._node.retired.revive(str(entry.id))

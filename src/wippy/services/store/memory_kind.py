@@ -56,9 +56,10 @@ class MemoryStoreHandler(KindHandler[MemoryStoreConfig]):
         """New limits; the content stays."""
         name = str(entry.id)
         self._node.resources[name].resize(*config.limits)
-        await self._node.supervisor.change(name, config.lifecycle)
+        self._node.supervisor.change(name, config.lifecycle)
 
     async def remove(self, entry: Entry) -> None:
-        name = str(entry.id)
-        await self._node.supervisor.remove(name)
-        self._node.resources.pop(name, None)
+        self._node.retired.retire(str(entry.id))
+
+    async def restore(self, entry: Entry, config: MemoryStoreConfig) -> None:
+        self._node.retired.revive(str(entry.id))
