@@ -67,7 +67,10 @@ def read_packs(packs: Sequence[Pack], config: Config) -> Loaded:
     """What several packs say together, the dependencies first and the main one last (spec 01 §18); the last definition
     of an id counts. Raises Error(Invalid); warnings are logged."""
     resources = merge_resources(resource for pack in packs for resource in pack.resources)
-    return Loaded(_prepared(entries_of(packs), config), {}, resources)
+    project = Project(entries_of(packs), [], {}, resources)
+    there = {entry.meta["module"] for entry in project.entries if "module" in entry.meta}
+    add_framework(project, {}, there, skipped_names(os.environ))
+    return Loaded(_prepared(project.entries, config), project.module_roots, resources)
 
 
 def _prepared(entries: Sequence[Entry], config: Config) -> list[Entry]:
