@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wippy.cli.logging import configure_logging
-from wippy.cli.options import CONTROL, Globals, Verb, configuration_options, globals_of
+from wippy.cli.options import CONTROL, Globals, Verb, configuration_options, globals_of, registry_option
 from wippy.cli.run_target import LIST, ProjectTarget, Target, target_of
 from wippy.core.errors import Error, invalid, not_found, unavailable
 from wippy.core.ids import EntryId
@@ -39,6 +39,7 @@ HOST_WAIT = 5.0  # seconds a terminal host may take to come up
     metavar="[PATH]",
     help=f"Serve a control socket for `wippy top` [{CONTROL}].",
 )
+@registry_option
 @configuration_options
 @click.pass_context
 def run(
@@ -49,15 +50,17 @@ def run(
     host: str | None,
     overrides: tuple[str, ...],
     control: str | None,
+    registry: str | None,
     profiles: tuple[str, ...],
     settings: tuple[str, ...],
 ) -> int:
-    """Run the application in the current directory, or in a pack.
+    """Run the application in the current directory, in a pack, or a module of a hub.
 
     Without a target it serves until SIGINT or SIGTERM: the first asks everything to finish, a second ends at once. A
     target names a command (an entry with meta.command); `wippy run list` prints them. A target that ends with .wapp is
-    a pack; the word after it names one of its commands. Words after the command are arguments; words that begin with a
-    dash follow `--`.
+    a pack; one like org/module or org/module@1.2 is a module: it is recorded in wippy.lock, and later runs start from
+    there. The word after a pack or a module names one of its commands. Words after the command are arguments; words
+    that begin with a dash follow `--`. Modules that wippy.lock names and that are not here are downloaded first.
 
     \b
     Examples:
@@ -65,11 +68,12 @@ def run(
       wippy run -x app:hello World
       wippy run migrate -- --fast
       wippy run shop-1.2.0.wapp migrate
+      wippy run acme/tool@^1.2 report
     """
     words: Sequence[str] = arguments if target is None else (target, *arguments)
-    chosen: Target = ProjectTarget()
+    chosen: Target = ProjectTarget(registry)
     if process is None:
-        chosen, words = target_of(words)
+        chosen, words = target_of(words, registry)
     session = _Session(globals_of(context), chosen, profiles, settings, overrides, control)
     if process is not None:
         return session.execute(process, host, words)

@@ -5,6 +5,7 @@ A target says which configuration an application starts with, which entries it h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from wippy.core.ids import EntryId
     from wippy.project.config import Config
     from wippy.project.config_files import Layers
+    from wippy.project.packs import PackDefaults
     from wippy.project.wapp import Pack
     from wippy.registry.entry import Entry
     from wippy.runtime import Loaded
+
+_MODULE = re.compile(r"[^/@\s]+/[^/@\s]+(?:@.+)?\Z")
 
 LIST = "list"
 """The word that asks for the commands instead of naming one."""
@@ -62,11 +66,17 @@ class ProjectTarget:
 
     name = ""
 
+    def __init__(self, registry: str | None = None) -> None:
+        """registry: the hub that modules are downloaded from which the lock file names and which are not here."""
+        self._registry = registry
+
     def load(self, layers: Layers) -> Application:
+        from wippy.cli.missing import install_missing
         from wippy.project.config_files import load_config
         from wippy.runtime import read_project
 
         config = load_config(layers)
+        install_missing(config, self._registry)
         loaded = read_project(Path(), config)
         return Application(config, loaded, commands_of(loaded.entries))
 
@@ -85,16 +95,27 @@ class PackTarget:
         self.name = f"{name} "
         self._packs = packs
 
+    def read(self, layers: Layers) -> list[Pack]:
+        """The packs themselves."""
+        from wippy.project.wapp import read_pack
+
+        return [read_pack(path) for path in self._packs]
+
+    def defaults(self, packs: Sequence[Pack]) -> PackDefaults:
+        """The configuration that the packs bring."""
+        from wippy.project.packs import defaults_of
+
+        return defaults_of(packs[-1])
+
     def load(self, layers: Layers) -> Application:
         import msgspec
 
         from wippy.project.config_files import load_config
-        from wippy.project.packs import defaults_of, own_commands
-        from wippy.project.wapp import read_pack
+        from wippy.project.packs import own_commands
         from wippy.runtime import read_packs
 
-        packs: list[Pack] = [read_pack(path) for path in self._packs]
-        defaults = defaults_of(packs[-1])
+        packs = self.read(layers)
+        defaults = self.defaults(packs)
         layers = msgspec.structs.replace(layers, pack_defaults=defaults.leaves, pack_profiles=defaults.profiles)
         config = load_config(layers)
         loaded = read_packs(packs, config)
@@ -124,18 +145,26 @@ def commands_of(entries: Sequence[Entry], only: set[EntryId] | None = None) -> d
     return {entry.meta["command"]["name"]: entry for entry in found}
 
 
-def _pack_target(word: str) -> Target | None:
+def _pack_target(word: str, registry: str | None) -> Target | None:
     return PackTarget(word, [Path(word)]) if word.endswith(".wapp") else None
 
 
-TARGETS: list[Callable[[str], Target | None]] = [_pack_target]
+def _module_target(word: str, registry: str | None) -> Target | None:
+    if _MODULE.match(word) is None or Path(word).exists():
+        return None
+    from wippy.cli.module_target import ModuleTarget
+
+    return ModuleTarget(word, registry)
+
+
+TARGETS: list[Callable[[str, str | None], Target | None]] = [_pack_target, _module_target]
 """Asked in turn whether a first word is theirs; a word that nobody takes is a command of the project."""
 
 
-def target_of(words: Sequence[str]) -> tuple[Target, Sequence[str]]:
-    """The target that the positional words name, and the words that are left."""
+def target_of(words: Sequence[str], registry: str | None = None) -> tuple[Target, Sequence[str]]:
+    """The target that the positional words name, and the words that are left. registry: the hub for modules."""
     for find in TARGETS if words else ():
-        target = find(words[0])
+        target = find(words[0], registry)
         if target is not None:
             return target, words[1:]
-    return ProjectTarget(), words
+    return ProjectTarget(registry), words

@@ -87,25 +87,11 @@ class _Fetching:
         self._new: list[Path] = []
 
     async def fetch(self, module: LockedModule) -> LockedModule:
-        """The module with its digests, in place."""
+        """The module with its digest, in place."""
         target = pack_path(self._lock, module)
-        about = protocol.AboutVersion(
-            module=protocol.ModuleRef.named(module.name), version=protocol.VersionRef(version=module.version)
-        )
-        try:
-            download = (await self._client.call(protocol.GET_DOWNLOAD, about)).download
-        except Error as error:
-            raise error.within(f"{module.name} {module.version}") from None
-        digest = download.digest.removeprefix("sha256:").lower()
-        if module.hash and digest != module.hash:
-            raise conflict(
-                f"checksum mismatch of {module.name} {module.version}: wippy.lock has {module.hash},"
-                f" {self._client.registry} has {digest}",
-                module=module.name,
-            )
         if not target.exists():
             self._new.append(target)
-        await self._client.download(download, target, verify=lambda path: _verify(path, module))
+        digest = await fetch_pack(self._client, module, target)
         return msgspec.structs.replace(module, hash=digest, local_hash="")
 
     def unpack(self, module: LockedModule) -> LockedModule:
@@ -119,6 +105,27 @@ class _Fetching:
         for path in self._new:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+async def fetch_pack(client: HubClient, module: LockedModule, target: Path) -> str:
+    """Puts the pack of a module at `target`, verified; returns its digest. Raises Error(Conflict) when the hub has
+    another one than the lock says, and what a download raises."""
+    about = protocol.AboutVersion(
+        module=protocol.ModuleRef.named(module.name), version=protocol.VersionRef(version=module.version)
+    )
+    try:
+        download = (await client.call(protocol.GET_DOWNLOAD, about)).download
+    except Error as error:
+        raise error.within(f"{module.name} {module.version}") from None
+    digest = download.digest.removeprefix("sha256:").lower()
+    if module.hash and digest != module.hash:
+        raise conflict(
+            f"checksum mismatch of {module.name} {module.version}: wippy.lock has {module.hash},"
+            f" {client.registry} has {digest}",
+            module=module.name,
+        )
+    await client.download(download, target, verify=lambda path: _verify(path, module))
+    return digest
 
 
 def _verify(path: Path, module: LockedModule) -> None:

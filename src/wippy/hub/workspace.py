@@ -73,15 +73,19 @@ class Workspace:
 
     async def add(self, specs: Sequence[str]) -> list[Change]:
         """Resolves modules together with what is there, and records them in the lock. Installs nothing."""
+        changes = await self.plan(specs)
+        self.lock.write()
+        return changes
+
+    async def plan(self, specs: Sequence[str]) -> list[Change]:
+        """As `add`, in memory only."""
         wishes = [parse_spec(text) for text in specs]
         named = {wish.module for wish in wishes}
         declared = Declared.of(self.lock, self._config)
         kept = [Wish(module.name, "", "wippy.lock") for module in self.lock.modules if module.name not in named]
         preferred = {module.name: module.version for module in self.lock.modules if module.name not in named}
         found = await self._resolve([*declared.wishes, *kept, *wishes], declared, preferred)
-        changes = self._take(found)
-        self.lock.write()
-        return changes
+        return self._take(found)
 
     async def install(self, only: Collection[str] = (), *, refresh: bool = False) -> list[LockedModule]:
         """Puts the modules of the lock in place, and their digests into the lock; returns those that were downloaded.
