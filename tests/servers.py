@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,8 @@ class Postgres:
         assert made.returncode == 0, made.stderr
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Returns when it answers. For the main thread: the server ends with the thread that started it."""
+        assert threading.current_thread() is threading.main_thread()
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self._directory,

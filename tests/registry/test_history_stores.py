@@ -13,7 +13,7 @@ import pytest
 from apps.program import free_port
 from registry.recording import Recording, create, delete, free, update
 from servers import Postgres
-from wippy.core.errors import Error
+from wippy.core.errors import Error, invalid
 from wippy.core.ids import EntryId
 from wippy.project.config import Config
 from wippy.project.history import history_of
@@ -272,6 +272,66 @@ def test_a_lost_connection_is_made_anew(postgres: Postgres) -> None:
         registry = await restarted(registry, PostgresStore(dsn, "history"))
         assert values(registry) == {"app:a": 1, "app:b": 2}
         await registry.close()
+
+    run(scenario())
+
+
+def test_a_server_that_ends_and_comes_back_costs_only_the_changes_meanwhile(postgres: Postgres) -> None:
+    from wippy.registry.history_postgres import PostgresStore
+
+    dsn = postgres.database()
+
+    async def before() -> Registry:
+        registry = await started(PostgresStore(dsn, "history"))
+        await registry.apply(create(free("app:a", 1)))
+        return registry
+
+    async def meanwhile(registry: Registry) -> None:
+        with pytest.raises(Error) as refused:
+            await registry.apply(create(free("app:b", 2)))
+        assert (refused.value.kind, refused.value.retryable) == ("Unavailable", True)
+        assert registry.version.id == 1 and values(registry) == {"app:a": 1}
+
+    async def after(registry: Registry) -> None:
+        assert (await registry.apply(create(free("app:b", 2)))).id == 2
+        registry = await restarted(registry, PostgresStore(dsn, "history"))
+        assert values(registry) == {"app:a": 1, "app:b": 2}
+        await registry.close()
+
+    with asyncio.Runner() as runner:
+        registry = runner.run(before())
+        postgres.kill()
+        try:
+            runner.run(meanwhile(registry))
+        finally:
+            postgres.start()
+        runner.run(after(registry))
+
+
+def test_who_cannot_follow_stays_and_says_so_until_it_can(store: Open) -> None:
+    async def scenario() -> None:
+        willing = True
+
+        def no_a(call: str, entry: Entry) -> None:
+            if not willing and entry.id.name == "a":
+                raise invalid("not here")
+
+        here, there = await started(store()), Registry([Recording(no_a)], history=History(store()))
+        await there.load([])
+        await here.apply(create(free("app:a", 1)))
+        willing = False
+        for _ in range(2):
+            with pytest.raises(Error) as refused:
+                await there.apply(create(free("app:b", 2)))
+            assert (refused.value.kind, refused.value.retryable) == ("Conflict", True)
+            assert "cannot follow the shared history" in refused.value.message and "not here" in refused.value.message
+            assert there.version.id == 0 and values(there) == {}
+        willing = True
+        with pytest.raises(Moved):
+            await there.apply(create(free("app:b", 2)))
+        assert there.version.id == 1 and values(there) == {"app:a": 1}
+        await here.close()
+        await there.close()
 
     run(scenario())
 
