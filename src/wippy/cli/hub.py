@@ -103,12 +103,12 @@ async def _serve(directory: Path, addr: str, tls: tuple[Path, Path] | None, publ
 
     served = Hub(directory, largest=largest, public_url=public_url)
     try:
-        listener = HttpListener(addr, served, tls)
-        await listener.start()
-        click.echo(f"Hub in {directory} at {'https' if tls else 'http'}://{addr}")
         asked = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        listener = HttpListener(addr, served, tls)
+        await listener.start()
+        click.echo(f"Hub in {directory} at {'https' if tls else 'http'}://{addr}")
         await asked.wait()
         await listener.stop()
     finally:
