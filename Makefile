@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench chaos soak crash services clean
+.PHONY: demo test check bench chaos soak crash reference services clean
 
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,6 +34,11 @@ soak: $(STAMP)
 
 crash: $(STAMP)
 	@CRASHES=200 $(BIN)/python -m pytest tests/registry/test_crash.py
+
+reference: $(STAMP) # the pages that are generated from declarations
+	@$(BIN)/python -m wippy.lua.modules.reference docs/reference
+	@$(BIN)/python -m wippy.schema.pages docs/reference
+	@$(BIN)/python -m wippy.cli.reference docs/reference
 
 services: # the servers that tests start for themselves (Debian, as root)
 	@apt-get update -qq
