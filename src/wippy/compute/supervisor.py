@@ -110,7 +110,7 @@ class Supervisor:
         that it starts or stops if it now does, or no longer does, so by itself. One that had failed is tried again."""
         s = self._services[entry_id]
         s.lifecycle = lifecycle
-        s.again = s.status == "failed"
+        s.again = s.again or s.status == "failed"
         self._unchecked.add(entry_id)
         self._touched = True
 

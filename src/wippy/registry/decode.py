@@ -1,8 +1,9 @@
 """From the raw data of an entry to the typed config of its kind (spec 01 §1, §6).
 
 In order: `_env` companions and `${env:...}` placeholders are resolved, fields declared as `meta.x` are looked up in
-meta, then msgspec converts. Numbers in files are floats: one with an integral value fits an int field. A value that
-came from the environment is text: it fits a number or boolean field when it reads as one. Unknown fields are ignored.
+meta, then msgspec converts. Numbers in files are floats: one with an integral value fits an int field. An empty table
+of a guest is a map: it fits a list. A value that came from the environment is text: it fits a number or boolean field
+when it reads as one. Unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -167,6 +168,8 @@ def _repair(tree: Any, segments: list[str], reason: str, texts: list[tuple[str, 
     expected, _, got = reason.partition(", got ")
     if got == "`float`" and "int" in expected:
         return _rebuild(tree, segments, (), _whole)
+    if got == "`object`" and "array" in expected:
+        return _rebuild(tree, segments, (), lambda value, _: value if value else [])
     if got == "`str`" and texts:
         from_environment = set(texts)
         return _rebuild(tree, segments, (), lambda value, path: _read(value) if path in from_environment else value)

@@ -80,8 +80,9 @@ class HttpService:
 
     async def start(self) -> str:
         self._identity.acquire()
-        self._listener = HttpListener(self.addr, self._application)
-        await self._listener.start()
+        listener = HttpListener(self.addr, self._application)
+        await listener.start()
+        self._listener = listener
         log.info("listening", extra={"fields": {"service": self.id, "addr": self.addr}})
         return f"service listening on {self.addr}"
 
