@@ -155,7 +155,13 @@ class Registry:
         replayed = build_delta(baseline, target)
         if self._expand is not None and len(replayed):
             apply_to(target, await self._expand(baseline, replayed))
-        await self._transact([Create(entry) for entry in target.values()], head)
+        try:
+            await self._transact([Create(entry) for entry in target.values()], head)
+        except Error as error:
+            if not len(replayed):
+                raise
+            hint = "`wippy registry rollback` goes to another version"
+            raise error.within(f"{head} of the kept history cannot be loaded over these files ({hint})") from error
         self._baseline = baseline
         return self.version
 
