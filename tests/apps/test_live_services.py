@@ -80,6 +80,8 @@ def test_another_interface_of_the_same_port() -> None:
     async def work(live: Live) -> None:
         await live.update(server(f"0.0.0.0:{port}"))
         assert await get(port) == "hello"
+        (details,) = (s.details for s in live.runtime.services() if s.id == "app:web")
+        assert details == f"service listening on 0.0.0.0:{port}"
         await live.go(0)
         assert await get(port) == "hello"
 

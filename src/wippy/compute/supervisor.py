@@ -114,6 +114,12 @@ class Supervisor:
         self._unchecked.add(entry_id)
         self._touched = True
 
+    def describe(self, entry_id: str, details: str) -> None:
+        """Other details of a service that runs on."""
+        s = self._services[entry_id]
+        if s.status == "running":
+            self._update(s, "running", details)
+
     def state(self, entry_id: str) -> Supervised | None:
         return self._services.get(entry_id)
 

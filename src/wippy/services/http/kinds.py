@@ -118,7 +118,7 @@ class ServiceHandler(HttpHandler):
         service: HttpService = self._node.resources[name]
         before = self._node.registry.decode(previous, ServiceConfig)
         if config.addr != service.addr:
-            await service.move(config.addr)
+            self._node.supervisor.describe(name, await service.move(config.addr))
         if config.lifecycle.security != before.lifecycle.security:
             service.act_as(ServiceIdentity(self._node, config.lifecycle.security))
         self._node.supervisor.change(name, config.lifecycle)
