@@ -273,3 +273,40 @@ def test_a_function_that_is_called_while_it_is_replaced_is_never_missing() -> No
         assert answers <= set(range(1, 40)) and len(answers) > 5
 
     run(work, function("f", "return 1"))
+
+
+def test_who_asks_for_a_variable_follows_it() -> None:
+    """As at a start: an entry whose config holds a placeholder gets it anew when the variable changes."""
+
+    def variable(default: str | None) -> Entry:
+        given = {} if default is None else {"default": default}
+        return app_entry("size", "env.variable", variable="SIZE", storage="storage", **given)
+
+    def sizes(live: Live) -> list[int]:
+        return [live.runtime.node.resources[f"app:{name}"]._max_size for name in ("one", "two", "three")]
+
+    async def work(live: Live) -> None:
+        assert sizes(live) == [5, 5, 9]
+        await live.update(variable("6"))
+        assert sizes(live) == [6, 6, 9]
+        wrong = await refusal(live.update(variable("many")))
+        assert wrong.kind == "Invalid" and "max_size" in wrong.message and sizes(live) == [6, 6, 9]
+        unset = await refusal(live.update(variable(None)))
+        assert unset.kind == "Invalid" and 'variable "SIZE" is not set' in unset.message and sizes(live) == [6, 6, 9]
+        await live.update(app_entry("storage", "env.storage.static", values={"SIZE": "8"}))
+        assert sizes(live) == [8, 8, 9]
+        await live.go(1)
+        assert sizes(live) == [6, 6, 9]
+        broken = await refusal(live.change(("update", variable("7")), ("create", router())))
+        assert broken.kind == "NotFound" and sizes(live) == [6, 6, 9] and live.version == 1
+        await live.go(0)
+        assert sizes(live) == [5, 5, 9]
+
+    run(
+        work,
+        app_entry("storage", "env.storage.static"),
+        variable("5"),
+        app_entry("one", "store.memory", max_size="${env:SIZE}"),
+        app_entry("two", "store.memory", max_size="${env:app:size}"),
+        app_entry("three", "store.memory", max_size="${env:OTHER|9}"),
+    )

@@ -123,6 +123,10 @@ class Registry:
         """What the handlers hold now: inside a transaction this includes the operations accepted so far."""
         return self._live.entries.get(entry_id)
 
+    def config(self, entry_id: EntryId) -> msgspec.Struct | None:
+        """The typed config that the handler of a live entry was given last."""
+        return self._live.configs.get(entry_id)
+
     def decode(self, entry: Entry, config: type[S]) -> S:
         """The typed config of an entry, placeholders resolved. Raises Error(Invalid)."""
         return self._environment.decoder.decode(entry, config)
