@@ -12,6 +12,7 @@ import pytest
 
 from apps.guest import LIMIT
 from apps.on_disk import again, application, probe
+from apps.program import wippy
 from wippy import Runtime
 from wippy.core.errors import Error
 from wippy.registry.entry import Entry
@@ -701,6 +702,24 @@ def test_a_kept_history_goes_on_where_the_last_run_ended(tmp_path: Path) -> None
     assert again(tmp_path, 3, settings=()) == [1, "NotFound", "Hi Ada", 2]
 
 
+def test_a_history_that_no_longer_fits_the_files_stops_the_boot_and_can_be_left(tmp_path: Path) -> None:
+    more = "- { name: base, kind: library.lua, source: 'return {}' }"
+    body = """
+    local user = fn("app:user", "return { main = function() return 'used' end }", { base = "app:base" })
+    if now() == 0 and registry.get("app:base") then assert(change({ create = { user } })) end
+    return { now(), call("app:user") }"""
+    (tmp_path / ".wippy.yaml").write_text('version: "1.0"\nregistry: { history_type: sqlite }\n')
+    assert probe(tmp_path, body, more=more) == [1, "used"]
+    with pytest.raises(Error) as failed:
+        probe(tmp_path, body)
+    assert failed.value.kind == "NotFound"
+    assert failed.value.message.startswith(
+        "v1 of the kept history cannot be loaded over these files (`wippy registry rollback` goes to another version): "
+    )
+    assert wippy(tmp_path, "registry", "rollback", "0").out == "The next start will be at v0 (was v1)\n"
+    assert again(tmp_path) == [0, "NotFound"]
+
+
 @pytest.mark.parametrize("setting", ["registry.enable_history=false", "registry.history_type=nil"])
 def test_without_history_versions_cannot_be_looked_up(tmp_path: Path, setting: str) -> None:
     body = """
@@ -936,6 +955,18 @@ def test_errors_of_the_loader(tmp_path: Path) -> None:
     kinds = ["Invalid", "NotFound", "Invalid", "Invalid", "Internal", "Internal", "Invalid", "Internal"]
     assert found[:-1] == [[True, kind] for kind in kinds]
     assert found[-1][0] is False
+
+
+def test_a_tree_that_is_too_deep_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plugins" / "/".join("d" * 150)).mkdir(parents=True)
+    body = """
+    local list, err = assert(loader.new("app:plugins")):load_directory("/")
+    return { list == nil, err:kind(), err:message() }"""
+    assert probe(tmp_path, body, more=VOLUME % (tmp_path / "plugins")) == [
+        True,
+        "Internal",
+        ".: more than 100 directories within each other",
+    ]
 
 
 def test_a_loader_may_see_what_its_volume_may(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def policy(draw: st.DrawFn, name: str) -> tuple[str, dict[str, Any], dict[str, A
 @st.composite
 def storage(draw: st.DrawFn, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     if draw(flags):
-        return "env.storage.static", {}, {"values": {"ONE": draw(_maybe("1", "2"))}}
+        return "env.storage.static", {}, {"values": {"ONE": draw(_maybe("1", "2", "x"))}}
     return (
         "env.storage.router",
         {},
@@ -107,12 +107,21 @@ def storage(draw: st.DrawFn, name: str) -> tuple[str, dict[str, Any], dict[str, 
 @st.composite
 def variable(draw: st.DrawFn, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     data = {"variable": draw(_maybe("ONE", "TWO", "")), "storage": draw(_maybe("storage_a", "storage_b"))}
-    return "env.variable", {}, {**data, "default": draw(_maybe("x", "y"))}
+    return "env.variable", {}, {**data, "default": draw(_maybe("1", "2", "x"))}
 
 
 @st.composite
 def store(draw: st.DrawFn, name: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    return "store.memory", {}, {"max_size": draw(_maybe(1, 2, -1, "many")), "lifecycle": draw(lifecycles)}
+    return (
+        "store.memory",
+        {},
+        {
+            "max_size": draw(
+                _maybe(1, 2, -1, "many", "${env:ONE|7}", "${env:TWO|7}", "${env:TWO}", "${env:app:variable_a}")
+            ),
+            "lifecycle": draw(lifecycles),
+        },
+    )
 
 
 @st.composite

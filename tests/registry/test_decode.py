@@ -11,7 +11,7 @@ from wippy.core.config import Duration, Ref, Verbatim, duration
 from wippy.core.errors import Error
 from wippy.core.ids import EntryId
 from wippy.registry.decode import ConfigDecoder
-from wippy.registry.entry import Entry, Origin
+from wippy.registry.entry import Entry, Origin, entry
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -160,3 +160,17 @@ def test_raw_data_is_left_alone() -> None:
     data = {"file": "${env:HOST}", "port": 1.0}
     decode(data)
     assert data == {"file": "${env:HOST}", "port": 1.0}
+
+
+def test_an_empty_map_fits_a_list_and_no_other_map_does() -> None:
+    """A guest that writes back what it has read sends an empty table for an empty list."""
+
+    class Listed(msgspec.Struct, frozen=True):
+        items: list[str] = []
+        inner: dict[str, list[int]] = {}
+
+    made = ConfigDecoder().decode(entry("app:x", "test.listed", {"items": {}, "inner": {"a": {}}}), Listed)
+    assert made == Listed([], {"a": []})
+    with pytest.raises(Error) as refused:
+        ConfigDecoder().decode(entry("app:x", "test.listed", {"items": {"a": "b"}}), Listed)
+    assert "expected list, got map" in refused.value.message

@@ -122,7 +122,8 @@ class ProcessHostHandler(HostHandler[ProcessHostConfig]):
 
     async def update(self, entry: Entry, config: ProcessHostConfig, previous: Entry) -> None:
         """Only `workers` may change on a live host."""
-        before = self._node.registry.decode(previous, ProcessHostConfig)
+        before = self._node.registry.config(entry.id)
+        assert isinstance(before, ProcessHostConfig)
         workers = before.host.workers
         sizes = msgspec.structs.replace(config.host, workers=workers)
         changed = [

@@ -110,9 +110,15 @@ class Supervisor:
         that it starts or stops if it now does, or no longer does, so by itself. One that had failed is tried again."""
         s = self._services[entry_id]
         s.lifecycle = lifecycle
-        s.again = s.status == "failed"
+        s.again = s.again or s.status == "failed"
         self._unchecked.add(entry_id)
         self._touched = True
+
+    def describe(self, entry_id: str, details: str) -> None:
+        """Other details of a service that runs on."""
+        s = self._services[entry_id]
+        if s.status == "running":
+            self._update(s, "running", details)
 
     def state(self, entry_id: str) -> Supervised | None:
         return self._services.get(entry_id)

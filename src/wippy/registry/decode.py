@@ -1,8 +1,9 @@
 """From the raw data of an entry to the typed config of its kind (spec 01 §1, §6).
 
 In order: `_env` companions and `${env:...}` placeholders are resolved, fields declared as `meta.x` are looked up in
-meta, then msgspec converts. Numbers in files are floats: one with an integral value fits an int field. A value that
-came from the environment is text: it fits a number or boolean field when it reads as one. Unknown fields are ignored.
+meta, then msgspec converts. Numbers in files are floats: one with an integral value fits an int field. An empty table
+of a guest is a map: it fits a list. A value that came from the environment is text: it fits a number or boolean field
+when it reads as one. Unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 
 from wippy.core.config import decode_hook
 from wippy.core.errors import Error, invalid
+from wippy.core.ids import EntryId
 from wippy.registry.entry import Entry
 from wippy.registry.placeholders import EnvLookup, UnresolvedVariable, scalar, substitute
 
@@ -37,6 +39,8 @@ class ConfigDecoder:
 
     def __init__(self, lookup: EnvLookup = no_environment) -> None:
         self._lookup = lookup
+        self.asked: dict[EntryId, frozenset[str]] = {}
+        """The variables that the config of an entry asked for, there or not: by name, and by id."""
 
     def decode(self, entry: Entry, config: type[S]) -> S:
         """The config of `entry`. Raises Error(Invalid) naming entry, place, field and reason; detail `field`."""
@@ -51,6 +55,11 @@ class ConfigDecoder:
         except UnresolvedVariable as error:
             reason = f'environment variable "{error}" is not set and has no default'
             raise _failure(entry, environment.field(), reason) from None
+        finally:
+            if environment.asked:
+                self.asked[entry.id] = frozenset(environment.asked)
+            else:
+                self.asked.pop(entry.id, None)
         fields = {key: value for key, value in tree.items() if value is not None}
         for name in shape.meta:
             value = _at(entry.meta, name[5:])
@@ -81,17 +90,23 @@ def _is_verbatim(annotation: Any) -> bool:
 
 
 class _Environment:
-    """Resolves one tree; remembers where values came from the environment (`texts`) and where it is (`field`)."""
+    """Resolves one tree; remembers where values came from the environment (`texts`), which variables it asked for, and
+    where it is (`field`)."""
 
     def __init__(self, lookup: EnvLookup, namespace: str, verbatim: frozenset[str]) -> None:
         self.texts: list[tuple[str, ...]] = []
-        self._lookup = lookup
+        self.asked: set[str] = set()
+        self._known = lookup
         self._namespace = namespace
         self._verbatim = verbatim
         self._path: list[str] = []
 
     def field(self) -> str:
         return ".".join(self._path)
+
+    def _lookup(self, name: str, namespace: str) -> str | None:
+        self.asked.update((name, str(EntryId.parse(name, namespace))))
+        return self._known(name, namespace)
 
     def resolve(self, tree: Any) -> Any:
         """`tree` itself when nothing in it needs resolving, else a copy."""
@@ -167,6 +182,8 @@ def _repair(tree: Any, segments: list[str], reason: str, texts: list[tuple[str, 
     expected, _, got = reason.partition(", got ")
     if got == "`float`" and "int" in expected:
         return _rebuild(tree, segments, (), _whole)
+    if got == "`object`" and "array" in expected:
+        return _rebuild(tree, segments, (), lambda value, _: value if value else [])
     if got == "`str`" and texts:
         from_environment = set(texts)
         return _rebuild(tree, segments, (), lambda value, path: _read(value) if path in from_environment else value)

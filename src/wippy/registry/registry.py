@@ -123,6 +123,10 @@ class Registry:
         """What the handlers hold now: inside a transaction this includes the operations accepted so far."""
         return self._live.entries.get(entry_id)
 
+    def config(self, entry_id: EntryId) -> msgspec.Struct | None:
+        """The typed config that the handler of a live entry was given last."""
+        return self._live.configs.get(entry_id)
+
     def decode(self, entry: Entry, config: type[S]) -> S:
         """The typed config of an entry, placeholders resolved. Raises Error(Invalid)."""
         return self._environment.decoder.decode(entry, config)
@@ -155,7 +159,13 @@ class Registry:
         replayed = build_delta(baseline, target)
         if self._expand is not None and len(replayed):
             apply_to(target, await self._expand(baseline, replayed))
-        await self._transact([Create(entry) for entry in target.values()], head)
+        try:
+            await self._transact([Create(entry) for entry in target.values()], head)
+        except Error as error:
+            if not len(replayed):
+                raise
+            hint = "`wippy registry rollback` goes to another version"
+            raise error.within(f"{head} of the kept history cannot be loaded over these files ({hint})") from error
         self._baseline = baseline
         return self.version
 

@@ -47,6 +47,7 @@ class Transaction:
         self._environment = environment
         self._live = live
         self._accepted: list[tuple[Operation, list[Undo]]] = []
+        self._renewed: list[list[Undo]] = []
         self._touched: dict[str, AnyHandler] = {}
         self._postponed_reasons: dict[EntryId, Error] = {}
 
@@ -60,6 +61,7 @@ class Transaction:
         self._publish("registry.begin", self._path("registry.begin"))
         try:
             await self._run_all(operations)
+            await self._follow_environment(operations)
             self._check_requirements(operations)
             self._check_referrers(operations)
             self._environment.check()
@@ -129,11 +131,38 @@ class Transaction:
         self._check_references(handler, entry)
         if isinstance(operation, Create) or operation.previous is None:
             await self._add(handler, entry, config, steps)
-        elif handler.splits_update():
-            await self._remove(handler, operation.previous, steps)
+        else:
+            await self._replace(handler, operation.previous, entry, config, steps)
+
+    async def _replace(
+        self, handler: AnyHandler, previous: Entry, entry: Entry, config: msgspec.Struct, steps: list[Undo]
+    ) -> None:
+        if handler.splits_update():
+            await self._remove(handler, previous, steps)
             await self._add(handler, entry, config, steps)
         else:
-            await self._update(handler, operation.previous, entry, config, steps)
+            await self._update(handler, previous, entry, config, steps)
+
+    async def _follow_environment(self, operations: Sequence[Operation]) -> None:
+        """Entries whose config asks for a variable that has changed get their config anew, as at a start."""
+        names = _changed_variables(operations)
+        if names is not None and not names:
+            return
+        changed = {operation.id for operation in operations}
+        for entry_id, asked in sorted(self._environment.decoder.asked.items()):
+            entry = self._live.entries.get(entry_id)
+            if entry is not None and entry_id not in changed and (names is None or asked & names):
+                await self._renew(entry)
+
+    async def _renew(self, entry: Entry) -> None:
+        handler = self._environment.handlers[entry.kind]
+        config = self._environment.decoder.decode(entry, handler.config)
+        if config == self._live.configs[entry.id]:
+            return
+        self._touched[entry.kind] = handler
+        steps: list[Undo] = []
+        self._renewed.append(steps)
+        await self._replace(handler, entry, entry, config, steps)
 
     async def _add(self, handler: AnyHandler, entry: Entry, config: msgspec.Struct, steps: list[Undo]) -> None:
         await self._call(entry, handler.add(entry, config))
@@ -164,8 +193,10 @@ class Transaction:
         self._live.hold(entry, config, handler)
 
         async def undo() -> None:
-            self._live.hold(previous, old_config, handler)
-            await handler.update(previous, old_config, entry)
+            try:
+                await handler.update(previous, old_config, entry)
+            finally:
+                self._live.hold(previous, old_config, handler)
 
         steps.append(undo)
 
@@ -229,6 +260,8 @@ class Transaction:
                 raise failure.within(f"commit of {kind}") from error
 
     async def _roll_back(self) -> None:
+        while self._renewed:
+            await _undo_all(self._renewed.pop())
         while self._accepted:
             operation, steps = self._accepted.pop()
             await self._compensate(operation, steps)
@@ -293,6 +326,21 @@ def _entry_of(operation: Operation) -> Entry:
     if operation.previous is None:
         raise internal(f"delete of {operation.id} was not resolved")
     return operation.previous
+
+
+def _changed_variables(operations: Sequence[Operation]) -> set[str] | None:
+    """Names and ids of the environment variables that a change concerns; None for all of them."""
+    names: set[str] = set()
+    for operation in operations:
+        for entry in (_entry_of(operation), getattr(operation, "previous", None)):
+            if entry is None or not entry.kind.startswith("env."):
+                continue
+            if entry.kind != "env.variable":
+                return None  # a storage: of any variable
+            names.add(str(entry.id))
+            if isinstance(entry.data, dict) and isinstance(entry.data.get("variable"), str):
+                names.add(entry.data["variable"])
+    return names
 
 
 def _caused_by_not_found(error: BaseException | None) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wippy.loader")
 
 MOST_FILES = 100_000
+DEEPEST = 100  # directories within each other
 
 
 class VolumeTree:
@@ -35,9 +36,11 @@ class VolumeTree:
         self._left = MOST_FILES
 
     def files(self) -> Iterator[str]:
-        yield from self._walk("")
+        yield from self._walk("", DEEPEST)
 
-    def _walk(self, directory: str) -> Iterator[str]:
+    def _walk(self, directory: str, depth: int) -> Iterator[str]:
+        if depth == 0:
+            raise OSError(f"more than {DEEPEST} directories within each other")
         for raw, kind in sorted(_read(self._volume.list, directory)):
             self._left -= 1
             if self._left < 0:
@@ -47,7 +50,7 @@ class VolumeTree:
             if kind != "dir":
                 yield path
             elif name not in SKIPPED_DIRECTORIES:
-                yield from self._walk(path)
+                yield from self._walk(path, depth - 1)
 
     def read(self, path: str) -> bytes:
         file = OpenFile(_read(self._volume.open, path, "r"), path)
@@ -110,8 +113,11 @@ def _required(path: str) -> str:
 
 
 def _directory(volume: FileSystem, path: str) -> list[dict[str, Any]]:
-    """A file that cannot be read loses only itself."""
+    """A file that cannot be read loses only itself; what concerns the directory as a whole names no file."""
     found = load_directory(VolumeTree(volume), path)
+    for problem in found.problems:
+        if not problem.path:
+            raise internal(f"{shown(path) or '.'}: {problem}")
     return _entries(found)
 
 

@@ -116,9 +116,10 @@ class ServiceHandler(HttpHandler):
         config.check()
         name = str(entry.id)
         service: HttpService = self._node.resources[name]
-        before = self._node.registry.decode(previous, ServiceConfig)
+        before = self._node.registry.config(entry.id)
+        assert isinstance(before, ServiceConfig)
         if config.addr != service.addr:
-            await service.move(config.addr)
+            self._node.supervisor.describe(name, await service.move(config.addr))
         if config.lifecycle.security != before.lifecycle.security:
             service.act_as(ServiceIdentity(self._node, config.lifecycle.security))
         self._node.supervisor.change(name, config.lifecycle)

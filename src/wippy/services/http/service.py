@@ -48,13 +48,13 @@ class HttpService:
             identity.acquire()
             before.release()
 
-    async def move(self, addr: str) -> None:
+    async def move(self, addr: str) -> str:
         """Listens on another address: on the new one before the old one closes, unless they share a port. Requests in
-        progress finish. Raises Error(Unavailable) and stays where it is."""
+        progress finish. The text describes the running service. Raises Error(Unavailable) and stays where it is."""
         old = self._listener
         if old is None:
             self.addr = addr
-            return
+            return ""
         fresh = HttpListener(addr, self._application)
         if parse_address(addr)[1] != parse_address(self.addr)[1]:
             await fresh.start()
@@ -67,7 +67,7 @@ class HttpService:
                 await old.start()
                 raise
         self._listener, self.addr = fresh, addr
-        log.info("listening", extra={"fields": {"service": self.id, "addr": addr}})
+        return self._announced()
 
     async def _leave(self, listener: HttpListener) -> None:
         """Closes an address; requests that take longer than a moment finish in the background."""
@@ -80,8 +80,12 @@ class HttpService:
 
     async def start(self) -> str:
         self._identity.acquire()
-        self._listener = HttpListener(self.addr, self._application)
-        await self._listener.start()
+        listener = HttpListener(self.addr, self._application)
+        await listener.start()
+        self._listener = listener
+        return self._announced()
+
+    def _announced(self) -> str:
         log.info("listening", extra={"fields": {"service": self.id, "addr": self.addr}})
         return f"service listening on {self.addr}"
 
