@@ -39,14 +39,15 @@ T = TypeVar("T")
 PAGE_SIZE = 20
 
 
-def _asked(action: str) -> Permission:
-    return Permission(f"hub.{action}", "module", f"not allowed: hub.{action}", detailed=True)
+def _asked(action: str, resource: str = "module") -> Permission:
+    return Permission(f"hub.{action}", resource, f"not allowed: hub.{action}", detailed=True)
 
 
-LIST, SEARCH, GET, README = map(_asked, ("modules.list", "modules.search", "modules.get", "modules.readme"))
-VERSIONS, VERSION, INSPECT = map(_asked, ("versions.list", "versions.get", "versions.inspect"))
-DEPENDENCIES, DEPENDENTS, FILES = map(_asked, ("dependencies.get", "dependents.get", "files.list"))
-AUTHENTICATE, STATUS, LOGOUT = map(_asked, ("auth.authenticate", "auth.status", "auth.logout"))
+LIST, SEARCH = _asked("modules.list", ""), _asked("modules.search", "query")
+GET, README = _asked("modules.get"), _asked("modules.readme")
+VERSIONS, VERSION, INSPECT = _asked("versions.list"), _asked("versions.get"), _asked("versions.inspect")
+DEPENDENCIES, DEPENDENTS, FILES = _asked("dependencies.get"), _asked("dependents.get"), _asked("files.list")
+AUTHENTICATE, STATUS, LOGOUT = (_asked(f"auth.{verb}", "") for verb in ("authenticate", "status", "logout"))
 
 
 def module(node: Node) -> Module:
