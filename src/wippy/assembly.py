@@ -39,7 +39,7 @@ def assemble(
         memory=memory or DEFAULT_MEMORY,
         cache=_chunk_cache(config, on_disk),
     )
-    node.config = config
+    node.config, node.directory = config, directory
     node.env = EnvRegistry()
     modules = Catalog(node, MODULES, SERVICE_MODULES)
     node.bindings.provide(modules.find)

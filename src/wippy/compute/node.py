@@ -68,9 +68,9 @@ class Pending:
 class Node:
     """Runs guest code in shards and serves what they ask for.
 
-    Everything here belongs to the event loop's thread. `config` is the runtime's configuration, `resources`
-    holds the live objects of entries by id text, `packed` the files that came in packs, `packed_modules` those of
-    packs that were installed since: by module@version.
+    Everything here belongs to the event loop's thread. `config` is the runtime's configuration, `directory` the
+    project's; `resources` holds the live objects of entries by id text, `packed` the files that came in packs,
+    `packed_modules` those of packs that were installed since, by module@version.
     """
 
     registry: Registry
@@ -96,6 +96,7 @@ class Node:
         self.supervisor = Supervisor(self)
         self.code = CodeStore(lambda name: self.known_module(name), self._code_changed, cache or ChunkCache(None))
         self.config = Config()
+        self.directory = Path()
         self.resources: dict[str, Any] = {}
         self.retired = Retired(self)
         self.module_roots: dict[str, Path] = {}

@@ -109,9 +109,9 @@ def read_lock(path: Path) -> Lock | None:
 
 
 def split_module(name: str) -> tuple[str, str]:
-    """`org/module` as a pair. Raises Error(Invalid)."""
+    """`org/module` as a pair: two names of files, neither hidden. Raises Error(Invalid)."""
     organization, _, module = name.partition("/")
-    if not organization or not module or "/" in module:
+    if any(not part or part.startswith(".") or set(part) & {"/", "\\", "\0"} for part in (organization, module)):
         raise invalid(f'module name must be org/module, got "{name}"')
     return organization, module
 

@@ -579,6 +579,38 @@ def _system() -> list[Case]:
     ]
 
 
+def _hub() -> list[Case]:
+    nowhere = "{ registry = 'http://127.0.0.1:9' }"
+
+    def asked(function: str, resource: str, arguments: str, action: str = "") -> Case:
+        action = f"hub.{action or function}"
+        code = f"return hub.{function}({arguments}{', ' if arguments else ''}{nowhere})"
+        return Case(f"hub.{function}", action, resource, f"not allowed: {action}", code, then="Unavailable")
+
+    def known(function: str, arguments: str = "", then: str | None = None) -> Case:
+        code = f"return hub.auth.{function}({arguments}'http://127.0.0.1:9')"
+        action = f"hub.auth.{function}"
+        return Case(action, action, "", f"not allowed: {action}", code, then=then)
+
+    of, at = "'acme/http'", "'acme/http', '1.0.0'"
+    return [
+        asked("modules.list", "", ""),
+        asked("modules.search", "words", "'words'"),
+        asked("modules.get", "acme/http", of),
+        asked("modules.readme", "acme/http", of),
+        asked("versions.list", "acme/http", of),
+        asked("versions.get", "acme/http", at),
+        asked("versions.inspect", "acme/http", at),
+        asked("versions.open", "acme/http", at, "versions.inspect"),
+        asked("dependencies.get", "acme/http", at),
+        asked("dependents.get", "acme/http", of),
+        asked("files.list", "acme/http", at),
+        known("authenticate", f"'wpy_{'x' * 40}', ", "Unavailable"),
+        known("status"),
+        known("logout"),
+    ]
+
+
 CASES = [
     *_spawns(),
     *_processes(),
@@ -593,6 +625,7 @@ CASES = [
     *_groups(),
     *_programs(),
     *_evaluation(),
+    *_hub(),
     *_system(),
     Case(
         "process.terminate",

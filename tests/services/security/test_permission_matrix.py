@@ -26,7 +26,7 @@ from wippy.project.config import Config
 from wippy.runtime import Runtime
 from wippy.services.security.policies import Policy, PolicyScope
 
-MODULES = """contract ctx env eval_runner events exec fs funcs loader pg registry security sql store system
+MODULES = """contract ctx env eval_runner events exec fs funcs hub loader pg registry security sql store system
 time""".split()  # noqa: SIM905
 
 COUNT = """

@@ -59,7 +59,8 @@ class Permission:
     `resource` names the argument that is the resource; a resource that is always the same is `fixed` ("" unless said
     otherwise). `attributes` are what policies find in `meta` besides. A denial is an error of `kind` with the text
     `denial`, in which `{resource}` and `{key}` stand for the resource and the attribute `key`; `raises`: the guest sees
-    it raised; `filters`: what is denied is left out of the result instead.
+    it raised; `filters`: what is denied is left out of the result instead; `detailed`: action and resource are details
+    of the error.
     """
 
     action: str
@@ -70,12 +71,13 @@ class Permission:
     filters: bool = False
     fixed: str = ""
     attributes: tuple[str, ...] = ()
+    detailed: bool = False
 
     def refusal(self, resource: str, attributes: Mapping[str, Any]) -> Exception:
         """What a function raises when the check fails."""
         shown = {**attributes, "resource": resource}
         text = _FIELD.sub(lambda field: str(shown.get(field[1], "")), self.denial)
-        error = Error(self.kind, text)
+        error = Error(self.kind, text, details={"action": self.action, "resource": resource} if self.detailed else None)
         return Raised(error) if self.raises else error
 
     def raising(self) -> Permission:

@@ -16,7 +16,12 @@ local get = module.get
 function module.get(id)
   local known, err = get(id)
   if not known then return nil, err end
-  return setmetatable({ [FS] = id, [CWD] = "" }, volume_class), nil
+  return S.volume_at(id), nil
+end
+
+-- For other modules that give out an FS: one over the volume of this id, at its root.
+function S.volume_at(id)
+  return setmetatable({ [FS] = id, [CWD] = "" }, volume_class)
 end
 
 local function volume_of(v, name)
