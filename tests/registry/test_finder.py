@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from wippy.core.collector import without_collector
 from wippy.core.ids import EntryId
 from wippy.registry.changes import Create, Delete, Update
 from wippy.registry.entry import Entry, entry
@@ -96,7 +97,8 @@ def test_an_indexed_find_among_twenty_thousand_entries_takes_microseconds() -> N
         for number in range(20_000)
     )
     state.find({"meta.suite": "s0"})
-    start = time.process_time()
-    for number in range(1, 501):
-        assert len(state.find({"meta.suite": f"s{number}"})) == 10
-    assert (time.process_time() - start) / 500 <= 50e-6
+    with without_collector():  # it would walk what other tests have left behind
+        start = time.process_time()
+        for number in range(1, 501):
+            assert len(state.find({"meta.suite": f"s{number}"})) == 10
+        assert (time.process_time() - start) / 500 <= 50e-6
