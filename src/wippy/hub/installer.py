@@ -129,7 +129,12 @@ async def fetch_pack(client: HubClient, module: LockedModule, target: Path) -> s
 
 
 def _verify(path: Path, module: LockedModule) -> None:
-    verify_files(checked_pack(path, module))
+    """Raises Error(Invalid) that names the module instead of a file that is about to go."""
+    try:
+        verify_files(checked_pack(path, module))
+    except Error as error:
+        message = error.message.removeprefix(f"{path}: ")
+        raise Error(error.kind, f"{module.name} {module.version}: {message}", False, error.details) from None
 
 
 def _with_digest(lock: Lock, module: LockedModule) -> LockedModule:
