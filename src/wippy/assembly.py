@@ -69,7 +69,8 @@ def _expander(node: Node, config: Config, directory: Path) -> Expander:
             return changes
         from wippy.hub.expansion import Expansion
 
-        expansion = Expansion(node, directory, config, node.registry.baseline or state)
+        loading = state is not node.registry.state  # what history says is laid over the files: they are the baseline
+        expansion = Expansion(node, directory, config, state if loading else node.registry.baseline)
         return await expansion.expand(state, changes)
 
     return expand

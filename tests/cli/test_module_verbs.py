@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -187,6 +188,19 @@ def test_install_records_digests_that_the_lock_had_not(run: Run, app: Path, hub:
     (app / "wippy.lock").write_text(LOCK + "modules: [{name: acme/http, version: 1.0.0}]")
     ok(run("install"))
     assert lock_of(app).modules[0].hash == digest_of(path)
+
+
+def test_downloads_that_a_crash_left_are_removed_once_nobody_writes_to_them(
+    run: Run, app: Path, hub: Served, token: Token
+) -> None:
+    hub.offer(token)
+    write(
+        app, **{".wippy/vendor/acme/.http-1.0.0.wapp.old.part": "", ".wippy/vendor/acme/.http-1.0.0.wapp.new.part": ""}
+    )
+    os.utime(app / ".wippy/vendor/acme/.http-1.0.0.wapp.old.part", (0, 0))
+    ok(run("add", "acme/http"))
+    ok(run("install"))
+    assert vendored(app) == ["acme/.http-1.0.0.wapp.new.part", "acme/http-1.0.0.wapp"]
 
 
 def test_install_of_an_unknown_name(run: Run, app: Path) -> None:

@@ -229,6 +229,8 @@ def test_readme_and_show(run: Run, hub: Served, token: Token) -> None:
     hub.offer(token, "acme/http", "1.0.0", needs={"acme/base": "^1"})
     hub.offer(token, "acme/http", "1.1.0", needs={"acme/base": "^1"}, license="MIT")
     assert ok(run("readme", "acme/http")) == "# acme/http 1.1.0\n"
+    assert ok(run("readme", "acme/http@<1.1")) == "# acme/http 1.0.0\n"
+    assert run("readme", "acme/http@^2").err == "Error: no version of acme/http fits ^2\n"
     shown = json.loads(ok(run("readme", "acme/http@1.0.0", "--json")))
     assert shown == {"content": "# acme/http 1.0.0", "filename": "README.md", "version": "1.0.0"}
     out = ok(run("show", "acme/http"))

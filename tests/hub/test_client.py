@@ -188,6 +188,26 @@ def test_all_pages_of_versions_are_read() -> None:
     assert "without end" in endless.refused(lambda client: client.versions(MODULE.module)).message
 
 
+def test_proxies_are_those_of_the_environment_but_this_machine_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wippy.hub.client import _proxy
+
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", "internal.example.com")
+    assert _proxy("https://hub.example.com/x") == "http://proxy:3128"
+    assert _proxy("https://internal.example.com") is None and _proxy("http://localhost:1") is None
+
+
+def test_what_netrc_says_does_not_take_the_place_of_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login someone password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    stub = Stub(OK)
+    stub.use(get)
+    assert f"Bearer {TOKEN}".encode() in stub.requests[0]
+
+
 # Downloads ----------------------------------------------------------------------------------------------------------
 
 

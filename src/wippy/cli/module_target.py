@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from wippy.cli.run_target import PackTarget
 
 if TYPE_CHECKING:
     from wippy.project.config_files import Layers
-    from wippy.project.packs import PackDefaults
     from wippy.project.wapp import Pack
 
 
@@ -37,11 +35,3 @@ class ModuleTarget(PackTarget):
                 return await ModuleRun(Workspace(Path(LOCK_FILE), config, client), client).packs(self._spec)
 
         return asyncio.run(found())
-
-    def defaults(self, packs: Sequence[Pack]) -> PackDefaults:
-        """Those of all packs, the main one's over the others'."""
-        from wippy.project.packs import PackDefaults, defaults_of
-
-        all_of_them = [defaults_of(pack) for pack in packs]
-        leaves = {key: value for each in all_of_them for key, value in each.leaves.items()}
-        return PackDefaults(leaves, {name: tree for each in all_of_them for name, tree in each.profiles.items()})

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from wippy.core.ids import EntryId
     from wippy.project.config import Config
     from wippy.project.config_files import Layers
-    from wippy.project.packs import PackDefaults
     from wippy.project.wapp import Pack
     from wippy.registry.entry import Entry
     from wippy.runtime import Loaded
@@ -101,21 +100,15 @@ class PackTarget:
 
         return [read_pack(path) for path in self._packs]
 
-    def defaults(self, packs: Sequence[Pack]) -> PackDefaults:
-        """The configuration that the packs bring."""
-        from wippy.project.packs import defaults_of
-
-        return defaults_of(packs[-1])
-
     def load(self, layers: Layers) -> Application:
         import msgspec
 
         from wippy.project.config_files import load_config
-        from wippy.project.packs import own_commands
+        from wippy.project.packs import defaults_of, own_commands
         from wippy.runtime import read_packs
 
         packs = self.read(layers)
-        defaults = self.defaults(packs)
+        defaults = defaults_of(packs[-1])
         layers = msgspec.structs.replace(layers, pack_defaults=defaults.leaves, pack_profiles=defaults.profiles)
         config = load_config(layers)
         loaded = read_packs(packs, config)

@@ -11,7 +11,7 @@ import click
 
 from wippy.cli.options import Globals, Verb, globals_of, registry_option
 from wippy.cli.output import table
-from wippy.core.errors import invalid
+from wippy.core.errors import invalid, not_found
 
 if TYPE_CHECKING:
     from wippy.hub import protocol
@@ -80,8 +80,10 @@ def readme(context: click.Context, module: str, json_output: bool, registry: str
     """
     from wippy.hub import protocol
 
-    about = _about(module)
-    found = _ask(globals_of(context), registry, lambda client: client.call(protocol.GET_README, about))
+    async def work(client: HubClient) -> protocol.Readme:
+        return await client.call(protocol.GET_README, await _about(client, module))
+
+    found = _ask(globals_of(context), registry, work)
     if json_output:
         click.echo(json.dumps(_fields(found), indent=2, ensure_ascii=False))
     else:
@@ -103,9 +105,8 @@ def show(context: click.Context, module: str, json_output: bool, registry: str |
     """
     from wippy.hub import protocol
 
-    about = _about(module)
-
     async def work(client: HubClient) -> tuple[protocol.Module, protocol.Version, list[protocol.Version]]:
+        about = await _about(client, module)
         known = await client.call(protocol.GET_MODULE, protocol.AboutModule(module=about.module))
         version = await client.call(protocol.GET_VERSION, about)
         return known.module, version.version, await client.versions(about.module)
@@ -142,16 +143,24 @@ def _described(module: protocol.Module, version: protocol.Version, versions: lis
     return [title, *(f"  {name.ljust(12)}{value}" for name, value in rows if value)]
 
 
-def _about(text: str) -> protocol.AboutVersion:
-    """`org/mod`, `org/mod@1.2.0`, `org/mod@label`. Raises Error(Invalid)."""
+async def _about(client: HubClient, text: str) -> protocol.AboutVersion:
+    """`org/mod`, and behind an `@` a version, a range or a label. Raises Error(Invalid), Error(NotFound)."""
     from wippy.core.semver import is_version
     from wippy.hub import protocol
+    from wippy.hub.resolver import label_of, matching
+    from wippy.hub.sources import release_of
     from wippy.hub.workspace import parse_spec
 
     wish = parse_spec(text)
-    selector = text.partition("@")[2].removeprefix("@")
-    exact = protocol.VersionRef(version=selector) if is_version(selector) else protocol.VersionRef(label=selector)
-    return protocol.AboutVersion(module=protocol.ModuleRef.named(wish.module), version=exact)
+    module, label = protocol.ModuleRef.named(wish.module), label_of(wish.wanted)
+    if label:
+        return protocol.AboutVersion(module=module, version=protocol.VersionRef(label=label))
+    if is_version(wish.wanted):
+        return protocol.AboutVersion(module=module, version=protocol.VersionRef(version=wish.wanted))
+    found = matching([release_of(wish.module, version) for version in await client.versions(module)], [wish])
+    if not found:
+        raise not_found(f"no version of {wish.module} fits {wish.wanted}")
+    return protocol.AboutVersion(module=module, version=protocol.VersionRef(version=found[0].version))
 
 
 def _fields(message: protocol.Message) -> object:

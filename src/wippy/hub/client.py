@@ -23,7 +23,7 @@ import msgspec
 
 from wippy.core.errors import INTERNAL, Error, internal, invalid, unavailable
 from wippy.hub import protocol
-from wippy.hub.credentials import Token, checked_registry
+from wippy.hub.credentials import PLAIN_HOSTS, Token, checked_registry
 from wippy.hub.protocol import Message, Method
 
 if TYPE_CHECKING:
@@ -211,7 +211,8 @@ class HubClient:
         session = self._opened()
         limits = aiohttp.ClientTimeout(total=self._seconds if whole else None, connect=self._seconds, sock_read=SILENCE)
         try:
-            async with session.request(verb, url, timeout=limits, allow_redirects=False, **options) as response:
+            options |= {"timeout": limits, "allow_redirects": False, "proxy": _proxy(url)}
+            async with session.request(verb, url, **options) as response:
                 if not 200 <= response.status < 300:
                     raise _refusal(response.status, await _whole(response))
                 yield response
@@ -228,8 +229,7 @@ class HubClient:
         if self._session is None:
             import aiohttp
 
-            agent = {"user-agent": "wippy"}
-            self._session = aiohttp.ClientSession(headers=agent, auto_decompress=True, trust_env=True)
+            self._session = aiohttp.ClientSession(headers={"user-agent": "wippy"})
         return self._session
 
 
@@ -237,6 +237,16 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     return parts.scheme, parts.hostname, port
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for a URL. This machine is reached without one: tokens travel there in the
+    clear. (aiohttp's own way of finding it would also put what `.netrc` says in the place of the token.)"""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return None if host in PLAIN_HOSTS or proxy_bypass(host) else getproxies().get(parts.scheme)
 
 
 def _unanswered(code: str, message: str) -> Passing:

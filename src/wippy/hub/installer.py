@@ -16,7 +16,7 @@ from wippy.core.errors import Error, conflict
 from wippy.hub import protocol
 from wippy.hub.client import HubClient
 from wippy.hub.inspection import digest_of, verify_files
-from wippy.hub.vendor import checked_pack, is_intact, pack_path, tree_digest, unpacked_path
+from wippy.hub.vendor import checked_pack, is_intact, pack_path, remove_leftovers, tree_digest, unpacked_path
 from wippy.project.loader import comes_with_the_program
 from wippy.project.lockfile import Lock, LockedModule
 from wippy.project.wapp.unpack import unpack
@@ -50,6 +50,7 @@ async def install(
     wanted = [module for module in lock.modules if not only or module.name in only]
     wanted = [m for m in wanted if m.name not in replaced and not comes_with_the_program(lock, m)]
     missing = [m for m in wanted if refresh or m.name in renewed or not await asyncio.to_thread(is_intact, lock, m)]
+    remove_leftovers(lock)
     fetching = _Fetching(lock, client)
     try:
         fetched = await _all(fetching, missing)
@@ -129,7 +130,12 @@ async def fetch_pack(client: HubClient, module: LockedModule, target: Path) -> s
 
 
 def _verify(path: Path, module: LockedModule) -> None:
-    verify_files(checked_pack(path, module))
+    """Raises Error(Invalid) that names the module instead of a file that is about to go."""
+    try:
+        verify_files(checked_pack(path, module))
+    except Error as error:
+        message = error.message.removeprefix(f"{path}: ")
+        raise Error(error.kind, f"{module.name} {module.version}: {message}", False, error.details) from None
 
 
 def _with_digest(lock: Lock, module: LockedModule) -> LockedModule:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from wippy.core.errors import Error, internal, invalid
+from wippy.hub.client import PART
 from wippy.hub.inspection import digest_of
 from wippy.project.loader import module_path
 from wippy.project.lockfile import Lock, LockedModule, split_module
@@ -15,6 +18,7 @@ from wippy.project.packs import module_of
 from wippy.project.wapp import Pack, read_pack
 
 PACK = ".wapp"
+FORGOTTEN = 3600.0  # seconds
 
 
 def pack_path(lock: Lock, module: LockedModule) -> Path:
@@ -56,6 +60,14 @@ def checked_pack(path: Path, module: LockedModule) -> Pack:
     if (found and found != module.name) or (version and version != module.version):
         raise invalid(f"the pack of {module.name} {module.version} says it is {found or module.name} {version}")
     return pack
+
+
+def remove_leftovers(lock: Lock) -> None:
+    """Removes downloads that a crash left incomplete: those that nobody has written to for an hour."""
+    for part in lock.vendor_directory.glob(f"*/.*{PART}"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > FORGOTTEN:
+                part.unlink()
 
 
 def prune(before: Iterable[LockedModule], lock: Lock) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +19,8 @@ Run: TypeAlias = Callable[[Any, Principal, str], Awaitable[protocol.Message]]
 """The request, who asks, and the URL that others reach the hub by."""
 
 MOST_ITEMS = 200
+RESOLVED_AT_ONCE = 2
+"""Anybody may ask what fits together; each question may take a core for a while."""
 
 
 class Operation(NamedTuple):
@@ -29,6 +32,7 @@ class Operations:
     def __init__(self, catalog: Catalog, publishing: Publishing) -> None:
         self._catalog = catalog
         self._publishing = publishing
+        self._resolving = asyncio.Semaphore(RESOLVED_AT_ONCE)
         table: dict[protocol.Method[Any, Any], Run] = {
             protocol.GET_MODULE: self._get_module,
             protocol.LIST_MODULES: self._list_modules,
@@ -115,7 +119,8 @@ class Operations:
         return protocol.Manifests(manifests=[self._manifest(each, base, []) for each in found.releases.values()])
 
     async def _resolved(self, wishes: list[Wish], caller: Principal) -> Resolution:
-        return await resolve(wishes, CatalogSource(self._catalog, caller))
+        async with self._resolving:
+            return await resolve(wishes, CatalogSource(self._catalog, caller))
 
     def _manifest(
         self, release: Release, base: str, dependencies: list[protocol.ManifestDependency]
