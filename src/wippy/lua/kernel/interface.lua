@@ -152,7 +152,7 @@ for name, view in next, S.views do interface[name] = view end
 -- One turn: timers, then ready processes for about `seconds`. Returns busy, next deadline, how many values of requests wait
 -- to be taken, and the number of live processes.
 function interface.run(now, seconds)
-  S.now, S.turn_began = now, S.clock()
+  S.now = now
   if S.started == 0 then S.started = now end
   S.fire_timers(now)
   if S.dying then S.bury() end

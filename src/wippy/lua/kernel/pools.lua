@@ -42,7 +42,7 @@ end
 function S.sweep_later(pool)
   if pool.sweeping or pool.idle == 0 or not pool.shrinks then return end
   pool.sweeping = true
-  S.call_later(nobody, pool[1].since + IDLE - S.now, function() sweep(pool) end)
+  S.call_at(nobody, pool[1].since + IDLE, function() sweep(pool) end)
 end
 
 -- Growing ------------------------------------------------------------------------------------------------------------------

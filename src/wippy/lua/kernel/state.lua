@@ -30,7 +30,6 @@ local S = {
   live = 0,
 
   now = 0,            -- monotonic nanoseconds, set by the host at every run
-  turn_began = 0.0,   -- S.clock at the same moment
   started = 0,
   slice = slice,      -- seconds a process may run before it goes behind the others
   hard = 0.5,         -- seconds it may run where it cannot be suspended

@@ -3,10 +3,12 @@
 local S = ...
 local wake = S.wake
 
--- The present moment: a turn begins at S.now, and its work takes time.
-local clock = S.clock
+-- The present moment, of the host's clock: what the thread itself has computed since the turn began (S.clock) is less, when
+-- it had to wait for a processor, and a timer would fire too early by that.
+local prim = S.prim
 local function present()
-  return S.now + math.tointeger((clock() - S.turn_began) * 1e9 // 1)
+  local _, now = prim(S.prims.monotonic)
+  return now
 end
 
 local heap, size, stopped = {}, 0, 0
@@ -197,10 +199,9 @@ function S.start_timer(nanoseconds, period)
   return add(owned { at = present() + nanoseconds, p = S.cur, channel = channel, period = period })
 end
 
--- Kernel use: calls `f(entry)` later, on behalf of process `p`.
-function S.call_later(p, nanoseconds, f)
-  return add { at = present() + nanoseconds, p = p, call = f }
-end
+-- Kernel use: calls `f(entry)` at a moment, or after a duration, on behalf of process `p`.
+function S.call_at(p, at, f) return add { at = at, p = p, call = f } end
+function S.call_later(p, nanoseconds, f) return S.call_at(p, present() + nanoseconds, f) end
 
 function S.restart_timer(entry, nanoseconds)
   local was = stop(entry)
