@@ -481,3 +481,16 @@ def test_a_guest_installs_a_module_whose_endpoint_answers_at_once(app: Path, hub
         assert (await get("/admin/v"), await get("/api/v")) == (404, "1.0.0")
 
     using(app, work)
+
+
+def test_a_version_that_the_lock_knows_by_another_digest_is_refused(app: Path, hub: Served, token: Token) -> None:
+    module(hub, token, "1.0.0")
+    known = f"modules: [{{name: acme/http, version: 1.0.0, hash: {'a' * 64}}}]\n"
+
+    async def work(runtime: Runtime) -> None:
+        (app / "wippy.lock").write_text(LOCK + known)
+        error = await refused(runtime.node.registry, create(dependency()))
+        assert "knows acme/http 1.0.0 by another digest" in error.message
+
+    using(app, work)
+    assert not (app / ".wippy/vendor").exists()
