@@ -265,6 +265,18 @@ def test_login_status_and_logout(run: Run, tmp_path: Path, hub: Served, token: T
     assert ok(run("auth", "logout")) == f"Not logged in to {hub.url}\n"
 
 
+def test_the_configured_hub_is_the_one_that_all_verbs_use(
+    run: Run, module: Path, hub: Served, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WIPPY_REGISTRY")
+    write(module, **{".wippy.yaml": f'version: "1.0"\nmodules: {{ registry_url: "{hub.url}" }}\n'})
+    assert ok(run("auth", "login", "--token", str(token))) == f"Logged in to {hub.url} as ada\n"
+    assert f"Published acme/tool 1.0.0 on {hub.url}" in ok(run("publish", "--version", "1.0.0"))
+    assert "acme/tool" in ok(run("search", "tool"))
+    ok(run("hub", "yank", "acme/tool@1.0.0"))
+    assert json.loads(ok(run("auth", "status", "--json")))["registry"] == hub.url
+
+
 def test_a_local_login_is_the_projects(run: Run, module: Path, hub: Served, token: Token) -> None:
     ok(run("auth", "login", "--token", str(token), "--local"))
     assert (module / ".wippy/credentials.yaml").is_file()

@@ -481,3 +481,61 @@ def test_a_guest_installs_a_module_whose_endpoint_answers_at_once(app: Path, hub
         assert (await get("/admin/v"), await get("/api/v")) == (404, "1.0.0")
 
     using(app, work)
+
+
+def test_a_version_that_the_lock_knows_by_another_digest_is_refused(app: Path, hub: Served, token: Token) -> None:
+    module(hub, token, "1.0.0")
+    known = f"modules: [{{name: acme/http, version: 1.0.0, hash: {'a' * 64}}}]\n"
+
+    async def work(runtime: Runtime) -> None:
+        (app / "wippy.lock").write_text(LOCK + known)
+        error = await refused(runtime.node.registry, create(dependency()))
+        assert "knows acme/http 1.0.0 by another digest" in error.message
+
+    using(app, work)
+    assert not (app / ".wippy/vendor").exists()
+
+
+MODULE = """
+    namespace: acme.http
+    entries:
+      - { name: f, kind: registry.entry }
+      - { name: list, kind: registry.entry, tags: [own] }
+      - name: router
+        kind: ns.requirement
+        targets: [{ entry: f, path: .meta.router }, { entry: list, path: .tags+= }]
+"""
+DECLARED = """
+    namespace: app
+    entries:
+      - { name: dep, kind: ns.dependency, component: acme/http, parameters: [{ name: router, value: a }] }
+"""
+
+
+@pytest.mark.parametrize("form", ["replacement", "directory"])
+def test_parameters_of_a_module_in_a_directory_change_without_a_hub(app: Path, hub: Served, form: str) -> None:
+    hub.kill()
+    place = {"replacement": "dev/src", "directory": ".wippy/vendor/acme/http"}[form]
+    files = {"src/_index.yaml": DECLARED, f"{place}/_index.yaml": MODULE}
+    if form == "replacement":
+        files[".wippy.yaml"] = 'version: "1.0"\nworkspace: { replacements: { acme/http: ./dev } }\n'
+    else:
+        files["wippy.lock"] = LOCK + "modules: [{ name: acme/http, version: 1.0.0 }]\n"
+    write(app, **files)
+
+    async def work(runtime: Runtime) -> None:
+        registry = runtime.node.registry
+        before = everything(registry)
+        assert meta(registry, "acme.http:f", "router") == "a"
+        await registry.apply(update(dependency("", router="b")))
+        assert meta(registry, "acme.http:f", "router") == "b"
+        assert registry.state[EntryId("acme.http", "list")].data["tags"] == ["own", "b"]
+        await registry.apply_version(0)
+        assert everything(registry) == before
+        if form == "directory":
+            await registry.apply(DELETE)
+            assert registry.get(EntryId("acme.http", "f")) is None
+            await registry.apply_version(0)
+            assert everything(registry) == before
+
+    using(app, work)

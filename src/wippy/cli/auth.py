@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wippy.cli.lazy import LazyGroup
-from wippy.cli.options import Verb, registry_option
+from wippy.cli.options import Verb, globals_of, registry_option
 from wippy.core.errors import PERMISSION_DENIED, Error
 
 if TYPE_CHECKING:
     from wippy.hub import protocol
-    from wippy.hub.credentials import Token
+    from wippy.hub.credentials import Account, Token
 
 VERBS = {
     "login": ("wippy.cli.auth:login", "Store a token, once the hub has confirmed it."),
@@ -45,7 +45,8 @@ def auth(context: click.Context) -> None:
 @click.option("--token", help="The token; asked for when it is not given.")
 @registry_option
 @local_option
-def login(token: str | None, registry: str | None, local: bool) -> None:
+@click.pass_context
+def login(context: click.Context, token: str | None, registry: str | None, local: bool) -> None:
     """Store a token. It is sent to the hub first: one that it does not know is not stored.
 
     \b
@@ -56,7 +57,7 @@ def login(token: str | None, registry: str | None, local: bool) -> None:
     from wippy.hub.credentials import Account, Credential, checked_registry, checked_token
 
     account = Account(Path())
-    url = account.registry(registry)
+    url = _registry(context, account, registry)
     secret = checked_token(token if token is not None else click.prompt(f"Token for {url}", hide_input=True))
     found = asyncio.run(_account(url, secret))
     credential = Credential(
@@ -77,7 +78,8 @@ def login(token: str | None, registry: str | None, local: bool) -> None:
 @click.command("logout", cls=Verb)
 @registry_option
 @local_option
-def logout(registry: str | None, local: bool) -> None:
+@click.pass_context
+def logout(context: click.Context, registry: str | None, local: bool) -> None:
     """Forget the token of a hub. The token itself stays good: the hub's administrator revokes it.
 
     \b
@@ -88,7 +90,7 @@ def logout(registry: str | None, local: bool) -> None:
     from wippy.hub.credentials import Account
 
     account = Account(Path())
-    url = account.registry(registry)
+    url = _registry(context, account, registry)
     removed = (account.local if local else account.everywhere).remove(url)
     click.echo(f"Logged out of {url}" if removed else f"Not logged in to {url}")
 
@@ -96,7 +98,8 @@ def logout(registry: str | None, local: bool) -> None:
 @click.command("status", cls=Verb)
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
 @registry_option
-def status(json_output: bool, registry: str | None) -> None:
+@click.pass_context
+def status(context: click.Context, json_output: bool, registry: str | None) -> None:
     """Say who you are to a hub, as the hub says it. The exit code is 0 also when you are nobody.
 
     \b
@@ -107,7 +110,7 @@ def status(json_output: bool, registry: str | None) -> None:
     from wippy.hub.credentials import Account
 
     account = Account(Path())
-    url = account.registry(registry)
+    url = _registry(context, account, registry)
     token, stored = account.token(url), account.stored(url)
     shown: dict[str, Any] = {
         "authenticated": False,
@@ -130,6 +133,13 @@ def status(json_output: bool, registry: str | None) -> None:
         click.echo(f"Logged in to {url}: {', '.join(shown['orgs']) or 'no organization'} ({shown['scope'] or 'read'})")
     else:
         click.echo(f"Not logged in to {url}{': the token has expired' if shown['expired'] else ''}")
+
+
+def _registry(context: click.Context, account: Account, named: str | None) -> str:
+    from wippy.hub.connection import configured_registry
+    from wippy.project.config_files import Layers, load_config
+
+    return account.registry(named, configured_registry(load_config(Layers(globals_of(context).config))))
 
 
 async def _status(url: str, token: Token) -> dict[str, Any]:

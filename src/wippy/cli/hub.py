@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wippy.cli.lazy import LazyGroup
-from wippy.cli.options import Verb, globals_of
+from wippy.cli.options import Verb, globals_of, registry_option
 from wippy.cli.output import as_json, table
 from wippy.core.durations import parse_duration
 from wippy.core.errors import invalid
@@ -221,8 +221,9 @@ def _database(directory: Path) -> Database:
 @click.command("yank", cls=Verb)
 @click.argument("target", metavar="ORG/MOD@VERSION")
 @click.option("--undo", is_flag=True, help="Take it back in.")
-@click.option("--registry", metavar="URL", help="The hub.")
-def yank(target: str, undo: bool, registry: str | None) -> None:
+@registry_option
+@click.pass_context
+def yank(context: click.Context, target: str, undo: bool, registry: str | None) -> None:
     """Take a published version out of what is resolved. Who has it in a lock file still gets it.
 
     \b
@@ -232,13 +233,16 @@ def yank(target: str, undo: bool, registry: str | None) -> None:
     """
     from wippy.hub import protocol
     from wippy.hub.connection import connect
+    from wippy.project.config_files import Layers, load_config
 
     match = re.fullmatch(r"([^/@]+/[^/@]+)@(.+)", target)
     if match is None:
         raise invalid(f'"{target}": expected org/module@version')
 
+    config = load_config(Layers(globals_of(context).config))
+
     async def run() -> None:
-        async with connect(registry) as client:
+        async with connect(registry, config) as client:
             await client.call(
                 protocol.YANK_VERSION,
                 protocol.YankVersion(

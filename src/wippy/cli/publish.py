@@ -69,8 +69,10 @@ def publish(
     """
     from wippy.hub import protocol
     from wippy.hub.publish import Publication
+    from wippy.project.config_files import load_config
     from wippy.project.manifest import check_manifest, read_manifest
 
+    config = load_config(directory=directory)
     manifest = read_manifest(directory)
     if manifest is None:
         raise invalid(f"{directory / 'wippy.yaml'}: not found: a module needs a manifest")
@@ -88,7 +90,7 @@ def publish(
     async def run(pack: Path) -> None:
         from wippy.hub.connection import connect
 
-        async with connect(registry, directory=directory) as client:
+        async with connect(registry, config, directory=directory) as client:
             if not dry_run and client.anonymous:
                 raise denied(f"publishing needs a token: wippy auth login --registry {client.registry}")
             chosen = version or await _asked_version(client, manifest, ask=not dry_run)

@@ -29,6 +29,7 @@ from wippy.hub.graph import (
     reachable,
     roots,
     running,
+    wanted_by,
     wishes_of,
 )
 from wippy.hub.module_files import ModuleContent, ModuleFiles
@@ -69,7 +70,10 @@ class Expansion:
             async with connect(None, self._config, directory=self._directory) as client:
                 files = await asyncio.to_thread(ModuleFiles, self._directory, self._config)
                 change = _Change(self._host, files, self._config, client, state, changes)
-                return await change.expanded(graph_of_state(running(self._baseline), files.known()))
+                return await change.expanded(
+                    graph_of_state(running(self._baseline), files.known()),
+                    wanted_by(roots(self._baseline, strict=False)),
+                )
         except Error as error:
             lines = error.message.splitlines()
             details = {"count": 1, "summary": lines[0] if lines else "", "errors": [error.message]}
@@ -100,16 +104,25 @@ class _Change:
         self._old_roots = roots(self._before, strict=False)
         self._new_roots = roots(self._after)
 
-    async def expanded(self, baseline: Modules) -> ChangeSet:
-        """baseline: the graph of version 0, which needs no entry."""
+    async def expanded(self, baseline: Modules, declared: Mapping[str, str]) -> ChangeSet:
+        """baseline, declared: the graph of version 0 and what was wanted then; the same again needs no entry."""
         given = any(operation.id == GRAPH for operation in self._changes)
         recorded = graph_of(self._after.get(GRAPH))
         wanted = (recorded or baseline) if given else await self._solved()
         async with _within(self._config.get(settings.DEPENDENCY_DOWNLOAD_TIMEOUT).seconds, "downloading"):
             wanted = await self._files.fetch(wanted, self._client)
         operations = await asyncio.to_thread(self._operations, wanted)
-        graph = [] if given else _graph_operations(self._after.get(GRAPH), wanted, baseline)
+        graph = [] if given else self._graph_operations(wanted, baseline, declared)
         return ChangeSet([*self._changes, *graph, *operations])
+
+    def _graph_operations(self, wanted: Modules, baseline: Modules, declared: Mapping[str, str]) -> list[Operation]:
+        known, now_declared = self._after.get(GRAPH), wanted_by(self._new_roots)
+        if _versions(wanted) == _versions(baseline) and now_declared == declared:
+            return [Delete(GRAPH)] if known is not None else []
+        entry = graph_entry(wanted, now_declared)
+        if known is None:
+            return [Create(entry)]
+        return [Update(entry)] if known != entry else []
 
     # Which modules ----------------------------------------
 
@@ -210,15 +223,6 @@ def _chosen(found: Resolution) -> Modules:
         for release in found.releases.values()
         if release.origin != LOCAL
     }
-
-
-def _graph_operations(known: Entry | None, wanted: Modules, baseline: Modules) -> list[Operation]:
-    if _versions(wanted) == _versions(baseline):
-        return [Delete(GRAPH)] if known is not None else []
-    entry = graph_entry(wanted)
-    if known is None:
-        return [Create(entry)]
-    return [Update(entry)] if known != entry else []
 
 
 def _versions(modules: Modules) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Which modules a running application has, as its entries tell, and what its versions remember of them (spec 01 §11).
 
 A version that changes the modules holds one entry, `wippy.registry:dependencies`, with the version and the digest of
-every module: going back to it, or starting from it, asks no hub what fits.
+every module: going back to it, or starting from it, asks no hub what fits. It also holds what the application wants of
+which module, so that it changes whenever that does, also when the same versions are the answer.
 """
 
 from __future__ import annotations
@@ -72,6 +73,11 @@ def roots(state: Mapping[EntryId, Entry], *, strict: bool = True) -> dict[str, D
     return found
 
 
+def wanted_by(dependencies: Mapping[str, Dependency]) -> dict[str, str]:
+    """What is wanted of each module."""
+    return {name: each.data.version for name, each in dependencies.items()}
+
+
 def wishes_of(dependencies: Mapping[str, Dependency]) -> list[Wish]:
     return [Wish(name, each.data.version, str(each.entry.id)) for name, each in dependencies.items()]
 
@@ -106,8 +112,12 @@ def reachable(names: Iterable[str], modules: Mapping[str, Running]) -> set[str]:
     return found
 
 
-def graph_entry(modules: Modules) -> Entry:
-    data = {"modules": {name: msgspec.to_builtins(modules[name]) for name in sorted(modules)}}
+def graph_entry(modules: Modules, wanted: Mapping[str, str]) -> Entry:
+    """wanted: what the application wants of the modules it declares."""
+    data = {
+        "modules": {name: msgspec.to_builtins(modules[name]) for name in sorted(modules)},
+        "wanted": dict(sorted(wanted.items())),
+    }
     return Entry(GRAPH, "registry.entry", ABOUT, data)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from wippy.core.errors import Error, invalid
+from wippy.core.errors import Error, conflict, invalid
 from wippy.core.ids import EntryId
 from wippy.hub.client import HubClient
 from wippy.hub.graph import Chosen
@@ -50,7 +50,18 @@ class ModuleFiles:
         return {module.name: Chosen(module.version, module.hash) for module in self.lock.modules}
 
     async def fetch(self, modules: Mapping[str, Chosen], client: HubClient) -> dict[str, Chosen]:
-        """Downloads what is not here; `modules` with the digests of packs. Raises what `install` raises."""
+        """Downloads what is not here; `modules` with the digests of packs.
+
+        Raises Error(Conflict) for a version that the lock file knows by another digest, and what `install` raises.
+        """
+        for name, chosen in modules.items():
+            known = self.lock.module(name)
+            if (
+                known is not None
+                and known.version == chosen.version
+                and chosen.hash not in ("", known.hash or chosen.hash)
+            ):
+                raise conflict(f"{self.lock.path} knows {name} {known.version} by another digest than the hub")
         wanted = [LockedModule(name, each.version, each.hash) for name, each in modules.items()]
         missing = [module for module in wanted if not await asyncio.to_thread(self._is_here, module)]
         lock = Lock(self.lock.path, self.lock.directories, missing, [])

@@ -341,6 +341,28 @@ def test_a_private_module_is_seen_with_a_token(hub: Served) -> None:
     assert run("hub.auth.authenticate(...) return hub.modules.get('acme/secret').visibility", str(token)) == "private"
 
 
+def test_the_runtimes_token_goes_to_its_own_hub_only(
+    hub: Served, here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = hub.token("acme")
+    monkeypatch.setenv("WIPPY_TOKEN", str(token))
+    assert run("return hub.auth.status().authenticated") is True
+    same_hub_by_another_name = hub.url.replace("127.0.0.1", "localhost")
+    assert run("return hub.auth.status(...).authenticated", same_hub_by_another_name) is False
+
+
+def test_a_pack_of_another_hub_does_not_take_the_place_of_ones_own(hub: Served, here: Path) -> None:
+    other = hub.url.replace("127.0.0.1", "localhost")
+    found = run("return hub.versions.inspect('acme/http', '1.0.0', { registry = ... }).cache_path", other)
+    assert "/_hubs/" in found and not (here / ".wippy/vendor/acme").exists()
+
+
+def test_a_pack_that_the_lock_knows_otherwise_is_not_replaced(hub: Served, here: Path) -> None:
+    (here / "wippy.lock").write_text(f"modules: [{{name: acme/http, version: 1.0.0, hash: {'a' * 64}}}]\n")
+    kind, message, _ = failure("hub.versions.inspect('acme/http', '1.0.0')")
+    assert kind == "Conflict" and "by another digest" in message and not (here / ".wippy/vendor").exists()
+
+
 def test_tokens_are_of_type_text_and_stay_out_of_errors(hub: Served) -> None:
     secret = Token("wpy_" + "s" * 40)
     _, message, details = failure(f"hub.modules.get('acme/nope', {{ token = '{secret}' }})")

@@ -28,7 +28,7 @@ from wippy.services.hub.arguments import (
     text_of,
     version_ref,
 )
-from wippy.services.hub.package import Package, fetched
+from wippy.services.hub.package import Fetched, Package, fetched
 from wippy.services.stream.descriptors import Descriptors, descriptors_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,14 @@ class Connections:
         return self.account().registry(named, configured_registry(self._node.config))
 
     def token(self, registry: str) -> Token | None:
-        return self._tokens[registry] if registry in self._tokens else self.account().token(registry)
+        """What was given or stored for this registry. `WIPPY_TOKEN` goes to the runtime's own: a guest may name any."""
+        if registry in self._tokens:
+            return self._tokens[registry]
+        account = self.account()
+        if registry == self.registry(None):
+            return account.token(registry)
+        stored = account.stored(registry)
+        return Token(stored.token) if stored is not None and stored.token else None
 
     def remember(self, registry: str, token: Token | None) -> None:
         """From now on this token, or none, is used for the registry."""
@@ -90,6 +97,10 @@ class Connections:
     def opened(self, registry: str | None, token: Token | None) -> AbstractAsyncContextManager[HubClient]:
         url = self.registry(registry)
         return HubClient(url, token or self.token(url))
+
+    async def fetched(self, client: HubClient, about: protocol.AboutVersion) -> Fetched:
+        """The pack of a version; one of a hub that is not the runtime's own has a place apart."""
+        return await fetched(self._node, client, about, own=client.registry == self.registry(None))
 
     async def ask(self, options: Options, work: Callable[[HubClient], Awaitable[T]]) -> T:
         """`work` with a client, within the `timeout` of the options."""
@@ -229,7 +240,7 @@ def _declare_packages(hub: Module, node: Node, connections: Connections) -> None
         entry_count, entry_kinds, requirements, cache_path."""
         about = protocol.AboutVersion(module=module_ref(module), version=version_ref(version))
         caller.require(INSPECT, str(about.module))
-        found = await connections.ask(Options(options), lambda client: fetched(node, client, about))
+        found = await connections.ask(Options(options), lambda client: connections.fetched(client, about))
         content = inspect_pack(await asyncio.to_thread(read_pack, found.path)).content
         return {
             "version": found.version.version,
@@ -248,7 +259,7 @@ def _declare_packages(hub: Module, node: Node, connections: Connections) -> None
     async def open_package(caller: Caller, module: Any = None, version: Any = None, options: Any = None) -> Many:
         about = protocol.AboutVersion(module=module_ref(module), version=version_ref(version))
         caller.require(INSPECT, str(about.module))
-        found = await connections.ask(Options(options), lambda client: fetched(node, client, about))
+        found = await connections.ask(Options(options), lambda client: connections.fetched(client, about))
         owner = caller.pid_key
         _take_descriptor(descriptors, owner)
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wippy.core.errors import internal, invalid, not_found
+from wippy.core.errors import conflict, internal, invalid, not_found
 from wippy.core.ids import EntryId
 from wippy.hub import protocol
 from wippy.hub.client import HubClient
@@ -23,9 +24,10 @@ from wippy.services.fs.embedded import EmbeddedVolume
 if TYPE_CHECKING:
     from wippy.compute.node import Node
 
-BY_ID = "_ids"
-"""Where packs of modules are kept whose name is not known."""
+BY_ID, ELSEWHERE = "_ids", "_hubs"
+"""Where packs are kept of modules whose name is not known, and those of other hubs."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}\Z")
 
 
@@ -37,13 +39,21 @@ class Fetched:
         self.path = path
 
 
-async def fetched(node: Node, client: HubClient, about: protocol.AboutVersion) -> Fetched:
-    """The pack of a version in the vendor directory: the one that is there, or a download. Raises Error."""
+async def fetched(node: Node, client: HubClient, about: protocol.AboutVersion, *, own: bool) -> Fetched:
+    """The pack of a version in the vendor directory: the one that is there, or a download.
+
+    own: whether the hub is the one that the project's modules come from; what another one calls `acme/http` must not
+    take the place of what the project knows by that name. Raises Error(Conflict) when the lock file knows the version
+    by another digest; Error.
+    """
     version = (await client.call(protocol.GET_VERSION, about)).version
     digest = version.digest.removeprefix("sha256:").lower()
+    if _DIGEST.match(digest) is None:
+        raise internal("the hub names no digest")
     if _SAFE.match(version.version) is None:
         raise internal(f"the hub names a version that cannot be one: {version.version[:80]!r}")
-    path = await asyncio.to_thread(_place, node, about.module, version.version)
+    place = _Place(about.module, version.version, digest, "" if own else client.registry)
+    path = await asyncio.to_thread(place.path, node)
     if not await asyncio.to_thread(_is_there, path, digest):
         exact = protocol.AboutVersion(module=about.module, version=protocol.VersionRef(version=version.version))
         download = (await client.call(protocol.GET_DOWNLOAD, exact)).download
@@ -51,11 +61,25 @@ async def fetched(node: Node, client: HubClient, about: protocol.AboutVersion) -
     return Fetched(version, path)
 
 
-def _place(node: Node, module: protocol.ModuleRef, version: str) -> Path:
-    lock = ModuleFiles(node.directory, node.config).lock
-    if module.name is not None:
-        return pack_path(lock, LockedModule(str(module.name), version))
-    return lock.vendor_directory / BY_ID / f"{module.id}-{version}.wapp"
+class _Place(NamedTuple):
+    """Where a pack belongs. `registry`: the hub it comes from, when that is not the project's own."""
+
+    module: protocol.ModuleRef
+    version: str
+    digest: str
+    registry: str
+
+    def path(self, node: Node) -> Path:
+        lock = ModuleFiles(node.directory, node.config).lock
+        if self.registry:
+            hub = hashlib.sha256(self.registry.encode()).hexdigest()[:16]
+            return lock.vendor_directory / ELSEWHERE / hub / f"{self.digest}.wapp"
+        if self.module.name is None:
+            return lock.vendor_directory / BY_ID / f"{self.module.id}-{self.version}.wapp"
+        known = lock.module(str(self.module.name))
+        if known is not None and known.version == self.version and known.hash not in ("", self.digest):
+            raise conflict(f"wippy.lock knows {known.name} {known.version} by another digest than the hub")
+        return pack_path(lock, LockedModule(str(self.module.name), self.version))
 
 
 def _is_there(path: Path, digest: str) -> bool:
