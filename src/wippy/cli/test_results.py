@@ -6,6 +6,7 @@ outcome of each entry, the end. So everything up to the moment is known even whe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -71,7 +72,7 @@ class TestResults:
             self._step(self.entries[path], kind, data)
 
     def _plan(self, data: Any) -> None:
-        tests = data.get("tests") if isinstance(data, dict) else None
+        tests = _writable(data["tests"]) if isinstance(data, dict) and "tests" in data else None
         found = [each for each in tests if isinstance(each, dict)] if isinstance(tests, list) else []
         self.planned = True
         self.entries = {str(each.get("id")): TestEntry(str(each.get("id")), str(each.get("suite"))) for each in found}
@@ -81,7 +82,7 @@ class TestResults:
             entry.state = "running"
             return
         try:
-            outcome = msgspec.convert(data, _Outcome, strict=False)
+            outcome = msgspec.convert(_writable(data), _Outcome, strict=False)
         except msgspec.ValidationError:
             return
         entry.cases, entry.duration = outcome.cases, outcome.duration
@@ -103,6 +104,17 @@ class TestResults:
             "skipped": self.count("skip"),
             "tests": [msgspec.to_builtins(entry) for entry in self.entries.values()],
         }
+
+
+def _writable(value: Any) -> Any:
+    """What a guest sent, with texts that are no UTF-8 made readable and without numbers that JSON has not."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return 0.0
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return [_writable(item) for item in value] if isinstance(value, list) else value
 
 
 INTERRUPTED = 130

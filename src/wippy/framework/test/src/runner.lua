@@ -49,7 +49,8 @@ local function collector(each, updates)
       self.reported, self.open = true, nil
       self.add({
         suite = tostring(data.suite), test = tostring(data.test), status = status, duration = tonumber(data.duration),
-        error = status == "fail" and tostring(data.error or "failed") or nil, at = data.at,
+        error = status == "fail" and tostring(data.error or "failed") or nil,
+        at = type(data.at) == "string" and data.at or nil,
       })
     elseif message.type == "test:case:start" then
       self.open = data
