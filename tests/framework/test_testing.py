@@ -230,6 +230,104 @@ def test_a_test_may_do_everything(tmp_path: Path) -> None:
     assert results(app)[0] == 0
 
 
+def test_after_each_sees_no_mocks(tmp_path: Path) -> None:
+    body = """
+        local seen = {}
+        describe("s", function()
+          before_each(function() mock("process.pid", function() return "mocked" end) end)
+          after_each(function() table.insert(seen, tostring(process.pid() == "mocked")) end)
+          it("a", function() test.eq(process.pid(), "mocked") end)
+          it("b", function() test.eq(process.pid(), "mocked") end)
+        end)
+        describe("then", function() it("c", function() test.eq(table.concat(seen, " "), "false false") end) end)
+    """
+    code, report = results(application(tmp_path, mocks=cases(body)))
+    assert (code, report["passed"]) == (0, 3)
+
+
+def test_endless_recursion_in_a_case_is_a_failure_of_that_case(tmp_path: Path) -> None:
+    body = """
+        describe("s", function()
+          local function deeper() return 1 + deeper() end
+          it("a", function() deeper() end)
+          it("b", function() end)
+        end)
+    """
+    code, report = results(application(tmp_path, deep=cases(body)))
+    assert (code, report["passed"], report["failed"]) == (1, 1, 1)
+    assert "overflow" in by_case(report)["s > a"]["error"]
+
+
+def test_an_error_outside_of_the_cases_task_fails_the_case_that_was_open(tmp_path: Path) -> None:
+    body = """
+        describe("s", function()
+          it("a", function()
+            coroutine.spawn(function() error("in another task") end)
+            require("time").sleep("5s")
+          end)
+        end)
+    """
+    code, report = results(application(tmp_path, tasks=cases(body)))
+    assert (code, report["failed"]) == (1, 1)
+    assert "in another task" in by_case(report)["s > a"]["error"]
+
+
+FOLLOWER = r"""
+local function main()
+  local mail = process.listen("mine")
+  local options = { pid = process.pid(), topic = "mine", ref_id = "r" }
+  local report, err = require("funcs").call("app:mixed", options)
+  local lines = { tostring(err) }
+  while true do
+    local result = channel.select({ mail:case_receive() }, true)
+    if not result.channel then break end
+    local data = result.value.data
+    assert(data.ref_id == "r")
+    local parts = { result.value.type, data.suite or "-", data.test or "-", tostring(data.status) }
+    table.insert(parts, type(data.timestamp))
+    if result.value.type == "test:plan" then
+      parts = { result.value.type }
+      for _, suite in ipairs(data.suites) do
+        for _, case in ipairs(suite.tests) do
+          table.insert(parts, suite.name .. ":" .. case.name .. tostring(case.skipped))
+        end
+      end
+    elseif result.value.type == "test:complete" then
+      table.insert(parts, table.concat({ data.total, data.passed, data.failed, data.skipped }, ","))
+    end
+    table.insert(lines, table.concat(parts, " "))
+  end
+  return table.concat(lines, "\n")
+end
+return { main = main }
+"""
+
+
+def test_event_messages_tell_the_plan_the_cases_and_the_end(tmp_path: Path) -> None:
+    follower = (
+        "  - { name: follow, kind: process.lua, meta: { command: { name: follow } }, source: file://follow.lua,"
+        " modules: [funcs] }\n"
+    )
+    source = cases("""
+        describe("s", function()
+          it("a", function() end)
+          describe("t", function() it("b", function() test.fail("x") end) end)
+          it_skip("c", function() end)
+        end)
+    """)
+    app = application(tmp_path, test_entry("mixed"), index=follower, mixed=source, follow=FOLLOWER)
+    assert wippy(app, "run", "follow").out.splitlines() == [
+        "app:mixed:13: tests failed",
+        "test:plan s:afalse s:ctrue s > t:bfalse",
+        "test:case:start s a nil number",
+        "test:case:pass s a nil number",
+        "test:case:start s > t b nil number",
+        "test:case:fail s > t b nil number",
+        "test:case:skip s c nil number",
+        "test:complete - - failed number 3,1,1,1",
+    ]
+
+
 def test_an_application_does_not_run_the_tests_of_the_framework() -> None:
     pack = framework_pack("wippy/test")
     assert pack is not None

@@ -185,7 +185,12 @@ local function explain(err)
   return { text = text, at = at }
 end
 
-local function call(fn) return xpcall(fn, explain) end
+-- Whether `fn` went well, else {text, at}: also when there was no stack left to explain it on.
+local function call(fn)
+  local ok, why = xpcall(fn, explain)
+  if ok or type(why) == "table" and why.text then return ok, why end
+  return false, { text = "stack overflow: " .. tostring(why) }
+end
 
 local function seconds_since(start): number
   return now():sub(start):nanoseconds() / 1e9
