@@ -16,6 +16,7 @@ import pytest
 
 from apps.program import LIMIT, WIPPY, Outcome, project, wippy
 from framework.tested import HEAD, application, by_case, cases, plain, results, test_entry
+from hub.served import serving
 from wippy.project.wapp import write_pack
 from wippy.registry.entry import entry
 
@@ -421,3 +422,19 @@ def test_five_hundred_entries_take_a_few_seconds(tmp_path: Path) -> None:
     code, report = results(app)
     assert (code, report["passed"]) == (0, 500)
     assert time.monotonic() - started < 15
+
+
+def test_the_tests_of_a_module_of_a_hub_are_run(tmp_path: Path) -> None:
+    imports = {"test": "wippy.test:test"}
+    mine = entry(
+        "acme.tool:mine",
+        "function.lua",
+        {"source": cases('describe("s", function() it("c", function() end) end)'), "method": "run", "imports": imports},
+        {"type": "test"},
+    )
+    with serving(tmp_path / "hub") as hub:
+        hub.offer(hub.token("acme"), "acme/tool", "1.0.0", needs={"wippy/test": "*"}, entries=[mine])
+        (tmp_path / "work").mkdir()
+        home = {"HOME": str(tmp_path / "home"), "WIPPY_REGISTRY": hub.url, "XDG_CONFIG_HOME": ""}
+        outcome = test(tmp_path / "work", "acme/tool@1.0.0", "mine", **home)
+    assert outcome.code == 0 and "Filter: mine" in outcome.out and "PASSED" in outcome.out, outcome.err
