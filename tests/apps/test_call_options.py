@@ -170,8 +170,9 @@ def test_the_end_of_the_caller_ends_the_attempts() -> None:
           :call("app:counted", 1000, "Unavailable")
         """,
     )
-    assert found.run(
-        """
+    assert (
+        found.run(
+            """
         local pid = spawn("caller")
         repeat time.sleep("1ms") until funcs.call("app:counted", "count") > 0
         process.terminate(pid)
@@ -179,7 +180,9 @@ def test_the_end_of_the_caller_ends_the_attempts() -> None:
         time.sleep("20ms")
         return (funcs.call("app:counted", "count"))
         """
-    ) == 0
+        )
+        == 0
+    )
 
 
 def test_the_entry_has_default_options_that_a_call_overlays() -> None:

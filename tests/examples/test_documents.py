@@ -22,7 +22,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "examples").glob("*/README.md")),
 ]
-APPLICATIONS = ("time.md", "streams-and-files.md", "exec.md", "eval.md", "packages.md")
+APPLICATIONS = ("time.md", "testing.md", "streams-and-files.md", "exec.md", "eval.md", "packages.md")
 GUIDES = [
     ROOT / "docs" / name
     for name in (

@@ -10,7 +10,17 @@ from apps.program import wippy
 from examples.pages import Shown, commands, files
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = ("hello", "functions", "ping-pong", "worker-pool", "supervision", "key-value", "events", "ten-thousand")
+NAMES = (
+    "hello",
+    "functions",
+    "ping-pong",
+    "worker-pool",
+    "supervision",
+    "key-value",
+    "events",
+    "ten-thousand",
+    "testing",
+)
 RUNS = [(name, shown) for name in NAMES for shown in commands(EXAMPLES / name / "README.md")]
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from wippy.cli.options import Verb
 
@@ -28,6 +29,13 @@ class LazyGroup(Verb, click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names out of the table; no command is imported for them."""
+        found = [
+            CompletionItem(name, help=help) for name, (_, help) in self._verbs.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, context, incomplete)
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

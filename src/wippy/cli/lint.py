@@ -194,7 +194,8 @@ def _lint_entry(entry: Entry, by_id: Mapping[str, Entry], catalog: _Modules) -> 
 
 
 def _closure(imports: Mapping[str, str], by_id: Mapping[str, Entry]) -> set[str]:
-    """Aliases and modules of everything that is imported: all are globals of the same state (spec 02 §10)."""
+    """Aliases and modules of everything that is imported: all are globals of the same state (spec 02 §10); and the
+    globals that a library says in `meta.globals` it makes."""
     names: set[str] = set()
     waiting, seen = list(imports.values()), set[str]()
     while waiting:
@@ -206,5 +207,6 @@ def _closure(imports: Mapping[str, str], by_id: Mapping[str, Entry]) -> set[str]
         names.update(m for m in entry.data.get("modules") or [] if isinstance(m, str))
         inner = _imports(entry)
         names.update(inner)
+        names.update(g for g in entry.meta.get("globals") or [] if isinstance(g, str))
         waiting += [str(EntryId.parse(v)) for v in inner.values()]
     return names

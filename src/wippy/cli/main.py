@@ -14,9 +14,13 @@ from wippy.core.errors import Error
 
 BANNER = "wippy: an actor runtime for applications that agents help to write"
 
+COMPLETING = "_WIPPY_COMPLETE"
+"""Set by a shell that wants to know how a line may go on."""
+
 VERBS = {
     "init": ("wippy.cli.init:init", "Make wippy.lock, or change its directories."),
     "run": ("wippy.cli.run:run", "Run the application, a command of it, or one process."),
+    "test": ("wippy.cli.test:test", "Run the tests of the application, a pack or a module."),
     "pack": ("wippy.cli.pack:pack", "Put the application into one file."),
     "lint": ("wippy.cli.lint:lint", "Check the Lua entries of the project."),
     "registry": ("wippy.cli.registry:registry", "Look at the entries of the project."),
@@ -32,6 +36,7 @@ VERBS = {
     "hub": ("wippy.cli.hub:hub", "Run a hub of your own."),
     "schema": ("wippy.cli.schema:schema", "Print JSON Schema for editors."),
     "top": ("wippy.cli.top:top", "Show what a running node is doing."),
+    "completion": ("wippy.cli.completion:completion", "Print the completion script of a shell."),
     "version": ("wippy.cli.version:version", "Print the version."),
 }
 
@@ -60,6 +65,10 @@ def wippy(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `wippy` program. Does not return: exits 0, 1, or with the code a verb asks for."""
     flags = Globals()
+    if COMPLETING in os.environ:
+        from wippy.cli.completion import answer
+
+        answer(flags)
     try:
         code = wippy.main(
             args=list(sys.argv[1:] if arguments is None else arguments),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from wippy.cli.completing import entry_ids
 from wippy.core.errors import Error, invalid
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -138,6 +139,15 @@ def configuration_options(function: F) -> F:
     return click.option("--profile", "profiles", multiple=True, help="Use a profile of the configuration. Repeatable.")(
         function
     )
+
+
+def host_option(function: F) -> F:
+    return click.option(
+        "--host",
+        metavar="NS:ENTRY",
+        help="The terminal host to use when there are several.",
+        shell_complete=entry_ids("terminal.host"),
+    )(function)
 
 
 def registry_option(function: F) -> F:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wippy.cli.completing import entry_ids
 from wippy.cli.lazy import LazyGroup
 from wippy.cli.options import Verb, configuration_options, globals_of, lock_option
 from wippy.cli.output import as_json, as_yaml, presentable, table
@@ -91,7 +92,7 @@ def list_entries(
 
 
 @click.command("show", cls=Verb)
-@click.argument("entry", metavar="ID|NAME")
+@click.argument("entry", metavar="ID|NAME", shell_complete=entry_ids())
 @click.option("-f", "--field", metavar="PATH", help="Only this field of the data, e.g. pool.size; meta.x for meta.")
 @click.option("--json", "json_output", is_flag=True, help="Print JSON.")
 @click.option("--yaml", "yaml_output", is_flag=True, help="Print YAML.")

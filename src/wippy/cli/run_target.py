@@ -29,11 +29,13 @@ LIST = "list"
 
 
 class Application:
-    """A configuration, the entries that go with it, and which of them are commands."""
+    """A configuration, the entries that go with it, and which of them are commands. module: the `org/module` that a
+    pack holds, else ""."""
 
-    def __init__(self, config: Config, loaded: Loaded, commands: Mapping[str, Entry]) -> None:
+    def __init__(self, config: Config, loaded: Loaded, commands: Mapping[str, Entry], module: str = "") -> None:
         self.config = config
         self.loaded = loaded
+        self.module = module
         self.commands = dict(sorted(commands.items()))
 
     def print_commands(self, target: str = "") -> None:
@@ -104,7 +106,7 @@ class PackTarget:
         import msgspec
 
         from wippy.project.config_files import load_config
-        from wippy.project.packs import defaults_of, own_commands
+        from wippy.project.packs import defaults_of, module_of, own_commands
         from wippy.runtime import read_packs
 
         packs = self.read(layers)
@@ -112,7 +114,8 @@ class PackTarget:
         layers = msgspec.structs.replace(layers, pack_defaults=defaults.leaves, pack_profiles=defaults.profiles)
         config = load_config(layers)
         loaded = read_packs(packs, config)
-        return Application(config, loaded, commands_of(loaded.entries, own_commands(packs[-1])))
+        commands = commands_of(loaded.entries, own_commands(packs[-1]))
+        return Application(config, loaded, commands, module_of(packs[-1].metadata))
 
     def process(self, application: Application, command: str | None) -> str | None:
         commands = application.commands
@@ -120,6 +123,7 @@ class PackTarget:
             if command not in commands:
                 raise not_found(f'command "{command}" not found in pack')
             return str(commands[command].id)
+        commands = {name: entry for name, entry in commands.items() if _use_case(entry) != "test"}
         if not commands:
             return None
         marked = [name for name, entry in commands.items() if entry.meta["command"].get("main") is True]
@@ -136,6 +140,10 @@ def commands_of(entries: Sequence[Entry], only: set[EntryId] | None = None) -> d
 
     found = (entry for entry in entries if is_command(entry) and (only is None or entry.id in only))
     return {entry.meta["command"]["name"]: entry for entry in found}
+
+
+def _use_case(entry: Entry) -> str:
+    return str(entry.meta["command"].get("use_case", "run"))
 
 
 def _pack_target(word: str, registry: str | None) -> Target | None:

@@ -107,8 +107,8 @@ class Packing:
 
 
 def _without_command(entry: Entry) -> Entry:
-    """Commands of modules are not commands of the application."""
-    if not is_command(entry):
+    """Commands of modules are not commands of the application; what runs tests is found by what it is for."""
+    if not is_command(entry) or entry.meta["command"].get("use_case") == "test":
         return entry
     meta = {key: value for key, value in entry.meta.items() if key != "command"}
     return Entry(entry.id, entry.kind, meta, entry.data, entry.origin)

@@ -32,11 +32,15 @@ class FrameworkPack(msgspec.Struct, frozen=True):
     root: Path
 
     def definitions(self, skip_names: Collection[str]) -> Definitions:
-        """Its entries, tagged like those of a vendored module."""
+        """Its entries, tagged like those of a vendored module; without those that its manifest keeps to itself."""
         found = load_directory(DirectoryTree(self.root / "src", skip_names))
         tags = {"module": self.name, "module_version": self.version}
+        manifest = read_manifest(self.root)
+        keeps = manifest.keeps_entry() if manifest is not None else lambda entry: True
         found.entries = [
-            Entry(each.id, each.kind, {**each.meta, **tags}, each.data, each.origin) for each in found.entries
+            Entry(each.id, each.kind, {**each.meta, **tags}, each.data, each.origin)
+            for each in found.entries
+            if keeps(each)
         ]
         return found
 

@@ -46,6 +46,16 @@ class Terminal:
         except (OSError, ValueError) as e:
             raise internal(f"write failed: {e}") from None
 
+    def capabilities(self) -> dict[str, Any]:
+        """Whether standard output is a terminal, whether it is to be coloured (`NO_COLOR`), and its width."""
+        try:
+            output = self._stdout.isatty()
+            columns = os.get_terminal_size(self._stdout.fileno()).columns if output else 0
+        except (OSError, ValueError, AttributeError):
+            output, columns = False, 0
+        dumb = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        return {"output": output, "color": output and not dumb, "columns": columns or 80}
+
     def flush(self) -> None:
         """Nothing is held back; only tells whether the stream still works. Raises Error(Internal)."""
         try:
@@ -266,6 +276,11 @@ def module(node: Terminals) -> Module:
         """Makes sure that everything written has left."""
         terminal(caller).flush()
         return True
+
+    @io.function("terminal() -> {output: boolean, color: boolean, columns: integer}", caller=True)
+    def capabilities(caller: Caller) -> dict[str, Any]:
+        """Whether standard output is a terminal, whether it wants colours (`NO_COLOR`), and how wide it is."""
+        return terminal(caller).capabilities()
 
     @io.function("args() -> {string}", caller=True)
     def args(caller: Caller) -> list[str]:
