@@ -48,7 +48,7 @@ async def install(
     directory is as it was, except for damaged packs that were repaired.
     """
     wanted = [module for module in lock.modules if not only or module.name in only]
-    wanted = [m for m in wanted if m.name not in replaced and not comes_with_the_program(lock, m)]
+    wanted = [m for m in wanted if m.name not in replaced and (m.hash or not comes_with_the_program(lock, m))]
     missing = [m for m in wanted if refresh or m.name in renewed or not await asyncio.to_thread(is_intact, lock, m)]
     remove_leftovers(lock)
     fetching = _Fetching(lock, client)

@@ -1,8 +1,8 @@
 """Framework packs: modules `wippy/NAME` that come with the program, in `src/wippy/framework/NAME`.
 
 A pack is a directory with `wippy.yaml` (its version) and `src/` (its definition files). It is loaded when an
-`ns.dependency` of the application, or of a module that is loaded, names it; a module of that name that is locked,
-vendored or replaced takes its place.
+`ns.dependency` of the application, or of a module that is loaded, names it; a module of that name that is installed or
+replaced takes its place. Where another version is wanted it is a warning: an application must not need a hub to start.
 """
 
 from __future__ import annotations
@@ -89,14 +89,10 @@ def wanted_packs(
         pack = framework_pack(name) if name not in done else None
         if pack is None:
             continue
-        fits = pack.satisfies(constraint)
-        if not fits and name not in locked:
-            yield pack, Definitions([], [_mismatch(pack, constraint, wanted_by, "install it with `wippy update`")])
-            continue
         done.add(name)
         found = pack.definitions(skip_names)
-        if not fits:
-            found.problems.append(_mismatch(pack, constraint, wanted_by, f"renew the lock with `wippy update {name}`"))
+        if not pack.satisfies(constraint):
+            found.problems.append(_mismatch(pack, constraint, wanted_by))
         waiting += _dependencies(found.entries)
         yield pack, found
 
@@ -111,6 +107,9 @@ def _dependencies(entries: Iterable[Entry]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _mismatch(pack: FrameworkPack, constraint: str, wanted_by: str, advice: str) -> Problem:
-    reason = f"{wanted_by} wants {pack.name} {constraint}, this program comes with {pack.version}: {advice}"
+def _mismatch(pack: FrameworkPack, constraint: str, wanted_by: str) -> Problem:
+    reason = (
+        f"{wanted_by} wants {pack.name} {constraint}; {pack.version}, which comes with the program, takes its place"
+        f" (`wippy install` and `wippy update {pack.name}` ask the hub)"
+    )
     return Problem("warning", str(pack.root), reason)

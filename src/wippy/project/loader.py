@@ -85,8 +85,8 @@ def load_replacement(lock: Lock, module: str, directory: Path) -> Project:
 
 
 def comes_with_the_program(lock: Lock, module: LockedModule) -> bool:
-    """Whether a module of the lock is a framework pack: it has no digest, as one from a hub has, and no copy here."""
-    return not module.hash and module_path(lock, module) is None and framework_pack(module.name) is not None
+    """Whether a framework pack stands in for a module of the lock: no copy of that is installed."""
+    return module_path(lock, module) is None and framework_pack(module.name) is not None
 
 
 def add_framework(
