@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,6 @@ from wippy.core.errors import Error, invalid, not_found
 
 if TYPE_CHECKING:
     from wippy.registry.entry import Entry
-
-__test__ = False
 
 TEST = "test"
 PATIENCE = 3.0  # seconds the runner may take to say what it has found out, after Ctrl-C
@@ -116,6 +115,8 @@ class _Run:
         except Error:
             self._write(1)
             raise
+        finally:
+            _show_cursor()
         self._write(code)
         if self._json:
             click.echo(as_json(self._results.report(code)))
@@ -126,6 +127,13 @@ class _Run:
 
         if self._junit is not None:
             write_junit(self._junit, self._results, self._runner, code)
+
+
+def _show_cursor() -> None:
+    """A runner hides it; one that failed has not brought it back."""
+    if sys.stdout.isatty():
+        sys.stdout.write("\x1b[?25h")
+        sys.stdout.flush()
 
 
 def find_runner(application: Application) -> Entry | None:

@@ -34,8 +34,6 @@ class Case(msgspec.Struct, frozen=True):
 class TestEntry(msgspec.Struct):
     """One entry of the plan. state: "waiting", "running", "interrupted" or "done". duration: seconds."""
 
-    __test__ = False
-
     id: str
     suite: str
     state: str = "waiting"
@@ -50,8 +48,6 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 class TestResults:
     """The entries of a run by id, in the order in which they run. `planned`: the runner said what it would run."""
-
-    __test__ = False
 
     def __init__(self) -> None:
         self.planned = False
