@@ -121,7 +121,8 @@ def test_add_of_what_does_not_exist_changes_nothing(run: Run, app: Path, hub: Se
 
 def test_add_of_a_framework_pack_needs_no_hub(run: Run, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WIPPY_REGISTRY", "http://127.0.0.1:9")
-    assert "+ wippy/terminal " in ok(run("add", "wippy/terminal"))
+    said = ok(run("add", "wippy/terminal"))
+    assert "+ wippy/terminal " in said and "install" not in said
     module = lock_of(app).module("wippy/terminal")
     assert module is not None and module.hash == ""
     assert "0 modules installed, 1 already there" in ok(run("install"))

@@ -34,6 +34,7 @@ def add(context: click.Context, modules: tuple[str, ...], lock_file: Path, regis
       wippy add acme/http@^1.2 acme/sql@beta
     """
     from wippy.hub.workspace import parse_spec
+    from wippy.project.framework import framework_pack
 
     for text in modules:
         parse_spec(text)
@@ -41,7 +42,7 @@ def add(context: click.Context, modules: tuple[str, ...], lock_file: Path, regis
         globals_of(context), lock_file, registry, (), (), lambda workspace: workspace.add(modules)
     )
     _print_changes(changes, f"{lock_file} has {', '.join(modules)} already")
-    if changes:
+    if any(framework_pack(change.name) is None for change in changes):
         click.echo("Run 'wippy install' to download what is missing.")
 
 
