@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wippy.lua.lint.diagnostics import Diagnostic
     from wippy.registry.entry import Entry
 
+
 @click.command(cls=Verb)
 @lock_option
 @click.option("--level", type=click.Choice(["error", "warning", "hint"]), default="warning", show_default=True,

@@ -69,7 +69,7 @@ class Literal:
     value: str
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Document:
     """The index of one source. `complete` is False when it was made of a repaired source."""
 
