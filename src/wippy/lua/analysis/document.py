@@ -1,10 +1,17 @@
-"""What one source says: definitions with where they can be seen, uses, calls, exports."""
+"""What one source says: definitions with where they can be seen, uses, calls, exports.
+
+There are very many of these objects, and full collections would stop the whole runtime for as long as it takes to look
+at them: so the collector does not follow them, and `Document.release` must be called to free them.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Struct
 
 from wippy.lua.analysis.text import Text
 from wippy.lua.syntax import ast
@@ -13,8 +20,7 @@ LOCAL, PARAMETER, LOOP, FUNCTION, IMPORT = "local", "parameter", "loop variable"
 GLOBAL, TYPE, TYPE_PARAMETER, FIELD, METHOD, LABEL = "global", "type", "type parameter", "field", "method", "label"
 
 
-@dataclass(eq=False, slots=True)
-class Definition:
+class Definition(Struct, eq=False, gc=False):
     """Something with a name. Offsets: `start` to `end` is the name, `outer` the whole declaration, `seen` where code
     can use it. `value` is what it is set to where it is declared, `nth` which of that expression's results."""
 
@@ -33,12 +39,11 @@ class Definition:
     inside: Definition | None = None
     declared: ast.TypeAlias | ast.Interface | None = None
     loop: ast.GenericFor | None = None
-    members: dict[str, Definition] = field(default_factory=dict)
-    uses: list[Use] = field(default_factory=list)
+    members: dict[str, Definition] = msgspec.field(default_factory=dict)
+    uses: list[Use] = msgspec.field(default_factory=list)
 
 
-@dataclass(eq=False, slots=True)
-class Use:
+class Use(Struct, eq=False, gc=False):
     """A name in the text. With a `receiver` it is a member of what that expression is; a `definition` is known when
     scopes alone tell. A declaration is a use of itself."""
 
@@ -51,8 +56,7 @@ class Use:
     is_type: bool = False
 
 
-@dataclass(eq=False, slots=True)
-class Call:
+class Call(Struct, eq=False, gc=False):
     """A call: what is called, the use that names it, and the named function it is written in (None: the chunk)."""
 
     node: ast.Call | ast.MethodCall
@@ -60,8 +64,7 @@ class Call:
     inside: Definition | None
 
 
-@dataclass(eq=False, slots=True)
-class Literal:
+class Literal(Struct, eq=False, gc=False):
     """A short string of the source."""
 
     start: int
@@ -89,6 +92,19 @@ class Document:
     chunk: ast.Chunk | None = None
     """Kept because `tables` and `resolved` are keyed by the identity of its nodes."""
     starts: list[int] = field(default_factory=list)
+
+    def release(self) -> None:
+        """Takes the index apart, so that it is freed: definitions and uses refer to each other. The text stays."""
+        for definition in self.definitions:
+            definition.uses.clear()
+            definition.members.clear()
+            definition.inside = definition.owner = None
+        for use in self.uses:
+            use.definition = None
+        self.definitions.clear()
+        self.uses.clear()
+        self.calls.clear()
+        self.chunk = self.exported = None
 
     def use_at(self, offset: int) -> Use | None:
         """The name at an offset, or just before it."""

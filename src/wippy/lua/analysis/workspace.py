@@ -14,7 +14,7 @@ from wippy.lua.modules.declare import Module
 from wippy.lua.modules.libraries import BUILT_IN
 from wippy.lua.syntax.errors import LuaSyntaxError
 
-MOST_KEPT = 4 << 20
+MOST_KEPT = 1 << 19
 """Bytes of source whose indexes are kept; an index takes about 60 times as much."""
 
 
@@ -55,6 +55,7 @@ class Workspace:
         self._most_kept = most_kept
         self._kept = 0
         self._indexed: OrderedDict[str, _Indexed] = OrderedDict()
+        self._retired: list[Document] = []
         self._unsaved: dict[str, dict[Hashable, str]] = {}
 
     # Unsaved text
@@ -109,7 +110,8 @@ class Workspace:
             return known
         content = Text.of(text)
         document, problem = understand(content, entry_id, known.good if known is not None else None)
-        self._forget(entry_id)
+        if known is not None:
+            self._forget(entry_id)
         good = content.source if problem is None else known.good if known is not None else None
         self._kept += len(text)
         self._indexed[entry_id] = found = _Indexed(text, document, problem, good)
@@ -121,6 +123,29 @@ class Workspace:
         known = self._indexed.pop(entry_id, None)
         if known is not None:
             self._kept -= len(known.text)
+            self._retired.append(known.document)
+
+    def settle(self) -> None:
+        """To be called after each request: frees the indexes that were replaced while it may still have used them."""
+        for document in self._retired:
+            document.release()
+        self._retired.clear()
+
+    def close(self) -> None:
+        """Frees all indexes. Nothing may be asked afterwards."""
+        for entry_id in list(self._indexed):
+            self._forget(entry_id)
+        self.settle()
+
+    def glance(self, entry_id: str) -> Document | None:
+        """An index that is not kept: for looking at very many once. It is taken apart by `settle`."""
+        known = self._indexed.get(entry_id)
+        text = self.text(entry_id)
+        if text is None or (known is not None and known.text == text):
+            return known.document if text is not None and known is not None else None
+        document, _ = understand(Text.of(text), entry_id)
+        self._retired.append(document)
+        return document
 
     # What inference asks
 

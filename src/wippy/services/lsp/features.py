@@ -61,14 +61,21 @@ class Features:
 
     def learn(self, entry_id: str) -> None:
         """Indexes an entry and keeps its symbols."""
-        document = self._workspace.document(entry_id)
+        document = self._workspace.glance(entry_id)
         if document is not None:
             self._symbols[entry_id] = list(symbols(document))
+
+    def settle(self) -> None:
+        """To be called after each piece of work."""
+        self._workspace.settle()
 
     def leave(self, client: Hashable) -> None:
         for entry_id in self._workspace.unsaved():
             self._symbols.pop(entry_id, None)
         self._workspace.leave(client)
+
+    def close(self) -> None:
+        self._workspace.close()
 
     # Text
 

@@ -36,7 +36,13 @@ class Language:
 
     async def run(self, work: Callable[[Features], T]) -> T:
         """Does something in the thread of the analysis, after what was asked for before."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._features)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._done, work)
+
+    def _done(self, work: Callable[[Features], T]) -> T:
+        try:
+            return work(self._features)
+        finally:
+            self._features.settle()
 
     def replace(self, entries: Snapshot, changed: Iterable[str]) -> None:
         """The registry has changed."""
@@ -74,7 +80,8 @@ class Language:
     async def stop(self) -> None:
         if self._indexing is not None:
             self._indexing.cancel()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.submit(self._features.close)
+        self._thread.shutdown(wait=False)
 
 
 def _slice(features: Features, waiting: list[str]) -> tuple[list[str], int]:
@@ -82,6 +89,7 @@ def _slice(features: Features, waiting: list[str]) -> tuple[list[str], int]:
     until = time.perf_counter() + SLICE
     for done, entry_id in enumerate(waiting, 1):
         features.learn(entry_id)
+        features.settle()
         if time.perf_counter() > until:
             return waiting[done:], done
     return [], len(waiting)

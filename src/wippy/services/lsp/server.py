@@ -116,5 +116,5 @@ class LanguageServer:
         finally:
             self._connections.discard(task)
             writer.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
