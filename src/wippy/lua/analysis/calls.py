@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from wippy.lua.analysis.document import Call, Definition, Document
@@ -55,8 +54,9 @@ def incoming(workspace: Workspace, callee: Callable) -> list[Relation]:
     if callee.definition is None:
         return []
     found: dict[tuple[str, int], Relation] = {}
-    for document in (callee.document, *workspace.importers(callee.document.id)):
-        names = _names(document, callee.definition.name)
+    handed_on = _names(callee.document, callee.definition.name)
+    for document in workspace.readers(callee.document, handed_on):
+        names = set[str]().union(*(_names(document, name) for name in handed_on))
         for call in document.calls:
             if call.named is None or call.named.name not in names:
                 continue
@@ -102,11 +102,3 @@ def _key(one: Callable) -> tuple[str, int]:
 
 def _add(found: dict[tuple[str, int], Relation], other: Callable, place: Place) -> None:
     found.setdefault(_key(other), Relation(other, [])).places.append(place)
-
-
-def enclosing(callee: Callable) -> Iterator[str]:
-    """The names of the functions around one, innermost first."""
-    definition = callee.definition.inside if callee.definition is not None else None
-    while definition is not None:
-        yield definition.name
-        definition = definition.inside

@@ -16,6 +16,7 @@ WINDOW = 20_000
 """Bytes before the cursor that are looked at."""
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*$")
+_ARGUMENTS = frozenset({"(", "{", STRING})
 _BEFORE_CALL = frozenset({NAME, ")", "]", STRING})
 
 
@@ -80,6 +81,8 @@ class _Before:
     def expression(self, last: int) -> tuple[int, ast.Expression] | None:
         """The chain of names, members and calls that ends with a token, and where it begins."""
         at = last
+        if at < 0:
+            return None
         while at >= 0:
             kind = self.kinds[at]
             if kind in _CLOSERS:
@@ -92,6 +95,8 @@ class _Before:
             elif kind == STRING and at > 0 and self.kinds[at - 1] == NAME:
                 at -= 1  # require "name"
             elif kind in FIELD_NAMES and at > 0 and self.kinds[at - 1] in (".", ":"):
+                if self.kinds[at - 1] == ":" and (at == last or self.kinds[at + 1] not in _ARGUMENTS):
+                    break  # the type of an annotation
                 at -= 2
             elif kind == NAME or (kind == STRING and at == last):
                 break

@@ -98,7 +98,6 @@ class Document:
         for definition in self.definitions:
             definition.uses.clear()
             definition.members.clear()
-            definition.inside = definition.owner = None
         for use in self.uses:
             use.definition = None
         self.definitions.clear()
@@ -124,11 +123,6 @@ class Document:
             if definition.seen[0] <= offset <= definition.seen[1] and definition.kind != LABEL:
                 found[definition.name] = definition
         return found
-
-    def function_at(self, offset: int) -> Definition | None:
-        """The innermost named function around an offset."""
-        around = [d for d in self.definitions if d.function is not None and d.outer[0] <= offset <= d.outer[1]]
-        return max(around, key=lambda d: d.outer[0], default=None)
 
     def named(self, name: str) -> Iterator[Use]:
         return (use for use in self.uses if use.name == name)

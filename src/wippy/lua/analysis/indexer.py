@@ -264,7 +264,7 @@ class _Walk:
             self._block(node.body)
 
     def _within(self, body: ast.Block) -> tuple[int, int]:
-        return self._starts[body.first], self._after(body)
+        return self._end_of(max(body.first - 1, 0)), self._after(body)
 
     def _return(self, node: ast.Return) -> None:
         if self._function_node is not None:

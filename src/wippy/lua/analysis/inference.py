@@ -7,6 +7,7 @@ budget of steps bounds what code that refers to itself can cost.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from wippy.lua.analysis.shapes import (
     TypedShape,
     TypeShape,
 )
-from wippy.lua.modules.declare import HandleClass, Module
+from wippy.lua.modules.declare import Function, HandleClass, Module
 from wippy.lua.modules.libraries import AMBIENT, BUILT_IN, GLOBALS, STRING
 from wippy.lua.syntax import ast
 from wippy.lua.syntax.declarations import PRIMITIVES
@@ -312,7 +313,7 @@ class Inference:
             methods = shape.handle.methods.items()
             return {name: Member(name, shape=HostFunctionShape(shape.module, f, True)) for name, f in methods}
         if isinstance(shape, PlainShape) and shape.name == "string":
-            return {name: m for name, m in _module_members(ModuleShape(STRING)).items() if m.shape is not None}
+            return {f.signature.name: Member(f.signature.name, shape=HostFunctionShape(STRING, f, True)) for f in _TEXT}
         if isinstance(shape, TypeShape):
             return {name: Member(name, text=text) for name, text in TYPE_METHODS.items()}
         if isinstance(shape, TypedShape):
@@ -355,6 +356,22 @@ class Inference:
 def _named(starts: list[int], token: int, name: str) -> tuple[int, int]:
     start = starts[min(token, len(starts) - 1)]
     return start, start + len(name)
+
+
+def _text_methods() -> list[Function]:
+    """The functions of `string` as texts have them: the text itself is no argument."""
+    found: list[Function] = []
+    for function in STRING.functions.values():
+        declared = function.signature
+        if declared.params and declared.params[0].type == "string":
+            _, _, rest = declared.text.partition(",") if len(declared.params) > 1 or declared.variadic else ("", "", "")
+            text = rest.strip() if rest else declared.text[declared.text.index(")") :]
+            signature = declared._replace(params=declared.params[1:], text=f"{declared.name}({text}")
+            found.append(replace(function, signature=signature))
+    return found
+
+
+_TEXT = _text_methods()
 
 
 def _handle_of(module: Module | None, name: str) -> Shape | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from wippy.lua.analysis import document as kinds
@@ -121,17 +122,17 @@ def references_at(workspace: Workspace, document: Document, offset: int, *, decl
     named = named_at(workspace, document, offset)
     if named is None or named.definition is None or named.document is None:
         return []
-    found = list(references(workspace, named.document, named.definition))
+    found = islice(references(workspace, named.document, named.definition), MOST_REFERENCES)
     own = Place(named.document, named.definition.start, named.definition.end)
     places = [place for place in found if declaration or place != own]
-    return sorted(set(places), key=lambda place: (place.document.id, place.start))[:MOST_REFERENCES]
+    return sorted(set(places), key=lambda place: (place.document.id, place.start))
 
 
 def references(workspace: Workspace, document: Document, definition: Definition) -> Iterator[Place]:
     yield from (Place(document, use.start, use.end) for use in definition.uses)
     if definition.kind in (kinds.PARAMETER, kinds.LOOP, kinds.IMPORT, kinds.TYPE_PARAMETER):
         return
-    for reader in (document, *workspace.importers(document.id)):
+    for reader in workspace.readers(document, [definition.name]):
         for use in reader.named(definition.name):
             if use.receiver is None:
                 continue

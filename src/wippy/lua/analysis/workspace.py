@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -16,6 +17,8 @@ from wippy.lua.syntax.errors import LuaSyntaxError
 
 MOST_KEPT = 1 << 19
 """Bytes of source whose indexes are kept; an index takes about 60 times as much."""
+MOST_SECONDS = 10.0
+"""How long one request looks through the documents that import another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,20 @@ class Workspace:
     def module(self, name: str) -> Module | None:
         return BUILT_IN[name] if name in BUILT_IN else self.project.module(name)
 
-    def importers(self, entry_id: str) -> list[Document]:
-        """The documents that import an entry directly."""
-        found = (self.document(importer) for importer in self.project.importers(entry_id))
-        return [document for document in found if document is not None]
+    def readers(self, document: Document, names: Iterable[str]) -> Iterator[Document]:
+        """A document, then those that import it directly and have one of these names in their text.
+
+        Indexes that are not needed any more are freed on the way: a reader holds until the next one is asked for. What
+        cannot be looked at within `MOST_SECONDS` is left out.
+        """
+        yield document
+        until, wanted = time.monotonic() + MOST_SECONDS, [*names]
+        for importer in self.project.importers(document.id):
+            text = self.text(importer)
+            if text is not None and any(name in text for name in wanted):
+                reader = self.document(importer)
+                if reader is not None:
+                    yield reader
+                self.settle()
+            if time.monotonic() > until:
+                return
