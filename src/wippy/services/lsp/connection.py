@@ -78,6 +78,8 @@ class Connection:
 
     async def _read(self) -> bytes:
         first = await self._reader.readexactly(1)  # a client may be silent between messages for as long as it likes
+        if not first.isalpha():
+            raise BadFraming
         async with asyncio.timeout(MESSAGE_SECONDS):
             length = await self._length(first)
             return await self._reader.readexactly(length)

@@ -46,10 +46,10 @@ class HttpServer:
         host, port = parse_address(settings.LSP_HTTP_ADDRESS.key, self._address)
         application = web.Application(client_max_size=self._most)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, shutdown_timeout=1).start()
+            await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
             raise invalid(f"lsp.http_address {self._address} cannot be used: {error}") from None
         log.info("language server at http://%s:%d%s", host, self.port, self._path)
