@@ -33,6 +33,7 @@ from wippy.registry.entry import Entry
 if TYPE_CHECKING:
     from wippy.compute.introspection import HostInfo, Introspection, ProcessDetail, ProcessInfo, ServiceInfo
     from wippy.compute.node import Node
+    from wippy.services.lsp.server import LanguageServer
     from wippy.services.profiler.server import Profiler
 
 log = logging.getLogger("wippy")
@@ -114,6 +115,8 @@ class Runtime:
         self._companions: list[Companion] = []
         self.profiler: Profiler | None = None
         """Present while the runtime runs with `profiler.enabled`."""
+        self.language_server: LanguageServer | None = None
+        """Present while the runtime runs with `lsp.enabled`."""
         self._node: Node | None = None
         self._exit: asyncio.Event | None = None
         self._exit_code: int | None = None
@@ -170,6 +173,11 @@ class Runtime:
 
             self.profiler = Profiler(node, self.config.get(settings.PROFILER_ADDRESS))
             companions.append(self.profiler)
+        if self.config.get(settings.LSP_ENABLED):
+            from wippy.services.lsp.server import LanguageServer
+
+            self.language_server = LanguageServer(node)
+            companions.append(self.language_server)
         companions.append(LogEvents(node))
         for companion in companions:
             await companion.start()
@@ -192,7 +200,7 @@ class Runtime:
             log.warning("shutdown took longer than %gs: ending at once", budget)
         while self._companions:
             await self._companions.pop().stop()
-        self.profiler = None
+        self.profiler = self.language_server = None
         await node.close()
         await node.registry.close()
 

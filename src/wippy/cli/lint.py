@@ -5,19 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from wippy.cli.options import Verb, configuration_options, globals_of, lock_option
 from wippy.core.errors import Error, invalid
-from wippy.core.ids import EntryId
 
 if TYPE_CHECKING:
     from wippy.lua.lint.diagnostics import Diagnostic
     from wippy.registry.entry import Entry
-
-KINDS = ("function.lua", "library.lua", "process.lua", "workflow.lua")
 
 
 @click.command(cls=Verb)
@@ -60,6 +57,7 @@ def lint(
       wippy lint --rules --level hint --ns 'app.*'
     """
     from wippy.cli.project_entries import read_entries
+    from wippy.compute.lua_entries import is_code, is_compiled, source_of
     from wippy.lua.lint.report import Filter, Report, in_namespace
 
     entries = list(read_entries(globals_of(context), lock_file, profiles, settings).values())
@@ -86,27 +84,9 @@ def _listed(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(item.strip() for text in values for item in text.split(",") if item.strip())
 
 
-def is_code(entry: Entry) -> bool:
-    return entry.kind.startswith(KINDS) and isinstance(entry.data, dict) and isinstance(entry.data.get("source"), str)
-
-
-def is_compiled(entry: Entry) -> bool:
-    """Whether the entry is compiled code out of a pack: it counts and is not looked at."""
-    return entry.kind.startswith(KINDS) and entry.kind.endswith(".bc")
-
-
-def source_of(entry: Entry) -> bytes:
-    text: str = entry.data["source"]
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _imports(entry: Entry) -> Mapping[str, str]:
-    found = entry.data.get("imports")
-    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
-
-
 def _selected(sources: Mapping[str, bytes], entries: Mapping[str, Entry], namespaces: Sequence[str]) -> list[str]:
     """The entries of the wanted namespaces and everything they import."""
+    from wippy.compute.lua_entries import imports_of
     from wippy.lua.lint.report import in_namespace
 
     waiting = [entry_id for entry_id in sources if in_namespace(entry_id, namespaces)]
@@ -116,97 +96,22 @@ def _selected(sources: Mapping[str, bytes], entries: Mapping[str, Entry], namesp
         if entry_id in chosen or entry_id not in sources:
             continue
         chosen[entry_id] = None
-        waiting += _imports(entries[entry_id]).values()
+        waiting += imports_of(entries[entry_id]).values()
     return sorted(chosen)
 
 
 def _findings(entries: Sequence[Entry], selected: Sequence[str], rules: bool) -> list[Diagnostic]:
+    from wippy.compute.lua_entries import DeclaredModules, lint_entry
     from wippy.lua.lint.diagnostics import finding
     from wippy.lua.lint.rules import check_entry
 
     by_id = {str(e.id): e for e in entries}
-    catalog = _Modules()
+    modules = DeclaredModules()
     found: list[Diagnostic] = []
     for entry_id in selected:
         entry = by_id[entry_id]
         try:
-            found += check_entry(_lint_entry(entry, by_id, catalog), rules=rules)
+            found += check_entry(lint_entry(entry, by_id.get, modules), rules=rules)
         except Error as e:
             found.append(finding(entry_id, "M0002", e.message, 1, 1))
     return found
-
-
-class _DeclarationsOnly:
-    """Stands for a node where modules are declared and never called."""
-
-    def __init__(self) -> None:
-        self.resources: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return _DeclarationsOnly()
-
-
-class _Modules:
-    """The declarations of guest modules, without a node: those of the kernel and those that need none."""
-
-    def __init__(self) -> None:
-        from wippy.lua.modules.catalog import MODULES, Catalog
-        from wippy.services.catalog import MODULES as SERVICES
-
-        self._catalog = Catalog(_DeclarationsOnly(), MODULES, SERVICES)
-        self._found: dict[str, Any] = {}
-
-    def known(self, name: str) -> bool:
-        return self._catalog.known(name)
-
-    def find(self, name: str) -> Any:
-        if name not in self._found:
-            self._found[name] = self._load(name)
-        return self._found[name]
-
-    def _load(self, name: str) -> Any:
-        from wippy.lua.modules.libraries import BUILT_IN
-
-        if name in BUILT_IN:
-            return BUILT_IN[name]
-        try:
-            return self._catalog.find(name)
-        except Error:
-            return None
-
-
-def _lint_entry(entry: Entry, by_id: Mapping[str, Entry], catalog: _Modules) -> Any:
-    from wippy.compute.code import split_imports
-    from wippy.lua.lint.rules import LintEntry
-
-    listed = entry.data.get("modules") or []
-    modules, imports = split_imports(dict(_imports(entry)), [m for m in listed if isinstance(m, str)])
-    return LintEntry(
-        str(entry.id),
-        source_of(entry),
-        modules,
-        imports,
-        catalog.find,
-        catalog.known,
-        lambda target: target in by_id and is_code(by_id[target]),
-        frozenset(_closure(imports, by_id)),
-    )
-
-
-def _closure(imports: Mapping[str, str], by_id: Mapping[str, Entry]) -> set[str]:
-    """Aliases and modules of everything that is imported: all are globals of the same state (spec 02 §10); and the
-    globals that a library says in `meta.globals` it makes."""
-    names: set[str] = set()
-    waiting, seen = list(imports.values()), set[str]()
-    while waiting:
-        target = waiting.pop()
-        entry = by_id.get(target)
-        if target in seen or entry is None or not is_code(entry):
-            continue
-        seen.add(target)
-        names.update(m for m in entry.data.get("modules") or [] if isinstance(m, str))
-        inner = _imports(entry)
-        names.update(inner)
-        names.update(g for g in entry.meta.get("globals") or [] if isinstance(g, str))
-        waiting += [str(EntryId.parse(v)) for v in inner.values()]
-    return names

@@ -136,10 +136,11 @@ def _functions(functions: Iterable[Function], prefix: str) -> Iterator[str]:
     for function in functions:
         yield from ("", f"### `{prefix}{function.signature.text}`", "")
         yield " ".join(function.summary.split()) or "(undocumented)"
-        yield from (f"\n*{note}*" for note in _notes(function))
+        yield from (f"\n*{note}*" for note in notes(function))
 
 
-def _notes(function: Function) -> Iterator[str]:
+def notes(function: Function) -> Iterator[str]:
+    """What a caller should know besides: that it waits, what it may be denied."""
     if function.yields:
         yield "Suspends the calling task."
     for permission in function.permissions:

@@ -14,7 +14,9 @@ from msgspec import Struct
 from .tokens import Tokens
 
 
-class Node(Struct, eq=False):
+class Node(Struct, eq=False, gc=False):
+    """Trees have no cycles: the collector need not look at them, and a source has many thousand nodes."""
+
     line: int
     column: int
     first: int
