@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wippy.compute.introspection import HostInfo, Introspection, ProcessDetail, ProcessInfo, ServiceInfo
     from wippy.compute.node import Node
     from wippy.services.lsp.server import LanguageServer
+    from wippy.services.metrics.exporter import Exporter
     from wippy.services.profiler.server import Profiler
 
 log = logging.getLogger("wippy")
@@ -115,6 +116,8 @@ class Runtime:
         self._companions: list[Companion] = []
         self.profiler: Profiler | None = None
         """Present while the runtime runs with `profiler.enabled`."""
+        self.exporter: Exporter | None = None
+        """Present while it runs with `prometheus.enabled` and an address."""
         self.language_server: LanguageServer | None = None
         """Present while the runtime runs with `lsp.enabled`."""
         self._node: Node | None = None
@@ -173,6 +176,12 @@ class Runtime:
 
             self.profiler = Profiler(node, self.config.get(settings.PROFILER_ADDRESS))
             companions.append(self.profiler)
+        address = self.config.get(settings.PROMETHEUS_ADDRESS)
+        if self.config.get(settings.PROMETHEUS_ENABLED) and address:
+            from wippy.services.metrics.exporter import Exporter
+
+            self.exporter = Exporter(node, address)
+            companions.append(self.exporter)
         if self.config.get(settings.LSP_ENABLED):
             from wippy.services.lsp.server import LanguageServer
 
@@ -200,7 +209,7 @@ class Runtime:
             log.warning("shutdown took longer than %gs: ending at once", budget)
         while self._companions:
             await self._companions.pop().stop()
-        self.profiler = self.language_server = None
+        self.profiler = self.language_server = self.exporter = None
         await node.close()
         await node.registry.close()
 

@@ -48,6 +48,7 @@ MODULES: dict[str, str] = {
     "exec": "wippy.services.exec.module:module",
     "fs": "wippy.services.fs.module:module",
     "http": "wippy.services.http.module:module",
+    "metrics": "wippy.services.metrics.module:module",
     "hub": "wippy.services.hub.module:module",
     "loader": "wippy.services.fs.loader:module",
     "pg": "wippy.services.groups.module:module",
