@@ -34,6 +34,7 @@ VERBS = {
     "publish": ("wippy.cli.publish:publish", "Publish a module on a hub."),
     "auth": ("wippy.cli.auth:auth", "Log in to a hub, and out of it."),
     "hub": ("wippy.cli.hub:hub", "Run a hub of your own."),
+    "lsp": ("wippy.cli.lsp:lsp", "Serve the language server protocol to an editor."),
     "schema": ("wippy.cli.schema:schema", "Print JSON Schema for editors."),
     "top": ("wippy.cli.top:top", "Show what a running node is doing."),
     "completion": ("wippy.cli.completion:completion", "Print the completion script of a shell."),

@@ -91,6 +91,10 @@ def test_nothing_is_proposed_in_comments_and_texts_and_of_what_is_unknown(marked
     assert not set(labels(marked)) & {"of", "scale"}
 
 
+def test_the_word_before_a_line_end_is_no_beginning() -> None:
+    assert {"pairs", "local"} <= set(labels("local foo = 1\nfoo\n|"))
+
+
 def test_names_out_of_scope_and_fields_behind_a_colon_are_not_proposed() -> None:
     assert "inner" not in labels("do local inner = 1 end\nreturn in|")
     assert "factor" not in labels('local p = require("prices")\np:|')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,20 @@ def test_random_bytes_never_crash() -> None:
 def test_nesting_without_end_is_an_empty_index() -> None:
     found, problem = understand(Text(b"x = " + b"{" * 5000), "app:x")
     assert problem is not None and not found.definitions
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"a" * 400_000 + b" (",
+        b"function " * 50_000,
+        b"a." * 200_000,
+        b"return " * 60_000,
+        b"x " * 200_000,
+        b"f(" * 5_000,
+    ],
+)
+def test_long_nonsense_is_given_up_soon(source: bytes) -> None:
+    began = time.perf_counter()
+    understand(Text(source), "app:x")
+    assert time.perf_counter() - began < 10

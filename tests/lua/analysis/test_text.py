@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +55,11 @@ def test_tokens_are_where_the_lexer_says_behind_a_byte_order_mark_and_odd_line_e
 
 def test_half_a_surrogate_pair_from_a_client_is_replaced() -> None:
     assert Text.of("a\ud800b").source == b"a?b"
+
+
+def test_positions_of_one_very_long_line_are_cheap() -> None:
+    text = Text.of("é𝄞 " * 200_000)
+    began = time.perf_counter()
+    found = [text.position(offset).character for offset in range(0, len(text.source), 700)]
+    assert time.perf_counter() - began < 5
+    assert found == list(range(0, 4 * 200_000, 400))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from wippy.lua.analysis.document import Call, Definition, Document
 from wippy.lua.analysis.inference import Inference
 from wippy.lua.analysis.navigation import Place, named_at
 from wippy.lua.analysis.shapes import FunctionShape
-from wippy.lua.analysis.workspace import Workspace
+from wippy.lua.analysis.workspace import MOST_SECONDS, Workspace
 from wippy.lua.syntax import ast
 
 
@@ -54,12 +55,15 @@ def incoming(workspace: Workspace, callee: Callable) -> list[Relation]:
     if callee.definition is None:
         return []
     found: dict[tuple[str, int], Relation] = {}
+    until = time.monotonic() + MOST_SECONDS
     handed_on = _names(callee.document, callee.definition.name)
     for document in workspace.readers(callee.document, handed_on):
         names = set[str]().union(*(_names(document, name) for name in handed_on))
         for call in document.calls:
             if call.named is None or call.named.name not in names:
                 continue
+            if time.monotonic() > until:
+                return list(found.values())
             target = _target(workspace, document, call)
             if target is not None and _key(target) == _key(callee):
                 _add(found, Callable(document, call.inside), Place(document, call.named.start, call.named.end))

@@ -15,7 +15,7 @@ from wippy.lua.syntax.tokens import EOF, FIELD_NAMES, NAME, STRING, Tokens
 WINDOW = 20_000
 """Bytes before the cursor that are looked at."""
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
-_WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*$")
+_WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ARGUMENTS = frozenset({"(", "{", STRING})
 _BEFORE_CALL = frozenset({NAME, ")", "]", STRING})
 

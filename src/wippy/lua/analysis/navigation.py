@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from wippy.lua.analysis import document as kinds
 from wippy.lua.analysis.document import Definition, Document, Literal, Use
 from wippy.lua.analysis.inference import Inference
 from wippy.lua.analysis.shapes import Member, ModuleShape, Shape
-from wippy.lua.analysis.workspace import Workspace
+from wippy.lua.analysis.workspace import MOST_SECONDS, Workspace
 from wippy.lua.syntax import ast
 
 MOST_REFERENCES = 10_000
@@ -132,10 +133,13 @@ def references(workspace: Workspace, document: Document, definition: Definition)
     yield from (Place(document, use.start, use.end) for use in definition.uses)
     if definition.kind in (kinds.PARAMETER, kinds.LOOP, kinds.IMPORT, kinds.TYPE_PARAMETER):
         return
+    until = time.monotonic() + MOST_SECONDS
     for reader in workspace.readers(document, [definition.name]):
         for use in reader.named(definition.name):
             if use.receiver is None:
                 continue
+            if time.monotonic() > until:
+                return
             named = resolve(Inference(workspace), reader, use)
             if named.document is not None and same(named.document, named.definition, document, definition):
                 yield Place(reader, use.start, use.end)

@@ -16,15 +16,17 @@ from wippy.lua.syntax.errors import LuaSyntaxError
 from wippy.lua.syntax.parser import parse
 
 MOST_REPAIRS = 24
+NEAR = 2_000
+"""Bytes before an error that patterns look at: they hold the interpreter while they search."""
 FEW_REPAIRS = 4  # where there is a text that parsed to fall back to
 MOST_SECONDS = 0.4
 _CLOSING = re.compile(r"expected '(end|until|\)|\}|\])' \(to close '.*?' at (?:line (\d+))?")
 _MISSING = re.compile(r"expected '(end|until|do|then|\)|\})'")
 _VISIBLE = re.compile(rb"[^\r\n]")
 _WORD = re.compile(rb"\w+|.", re.DOTALL)
-_CHAIN = re.compile(rb"(?:\w+\s*[.:]\s*)*\w*$")
-_DANGLING = re.compile(rb"(?:[.:,=+*/%^<>~|&(\[{-]|\b(?:and|or|not|in|return|local|function|if|while|elseif|until))$")
-_OPENING = re.compile(rb"\b(?:then|do|else|repeat)\b|\bfunction\b[^()]*\([^()]*\)|;")
+_CHAIN = re.compile(rb"(?:\w+\s*[.:]\s*)*\w*\Z")
+_DANGLING = re.compile(rb"(?:[.:,=+*/%^<>~|&(\[{-]|\b(?:and|or|not|in|return|local|function|if|while|elseif|until))\Z")
+_OPENING = re.compile(rb"\b(?:then|do|else|repeat)\b|\bfunction\b[^()]{0,200}\([^()]{0,500}\)|;")
 _RETURN = re.compile(rb"\breturn\b")
 
 
@@ -103,11 +105,12 @@ def _mend(source: bytes, length: int, error: LuaSyntaxError) -> bytes:
         word = _WORD.match(source, offset)
         return _blank(source, offset, word.end() if word else offset)
     if "must be the last statement" in error.message:
-        stray = max((found.start() for found in _RETURN.finditer(source, 0, offset)), default=offset)
+        begin = max(offset - NEAR, 0)
+        stray = max((found.start() for found in _RETURN.finditer(source, begin, offset)), default=offset)
         return _blank(source, stray, offset)
     before = source[:offset].rstrip()
     if "a call" in error.message:
-        chain = _CHAIN.search(before)
+        chain = _CHAIN.search(before, max(len(before) - 200, 0))
         if chain is not None and chain[0].strip():
             return _blank(source, chain.start(), len(before))
     return _without_statement(source, text, before, offset)
@@ -117,7 +120,7 @@ def _without_statement(source: bytes, text: Text, before: bytes, offset: int) ->
     """Blanks what stands between the last thing that surely ends before the error, on its line, and the error; when
     that is nothing, the line."""
     start, end = text.line_range(max(len(before) - 1, 0))
-    if _DANGLING.search(before) or offset >= len(source):
+    if _DANGLING.search(before, max(len(before) - 20, 0)) or offset >= len(source):
         opened = _opened(source, start, len(before))
         if opened < len(before):
             return _blank(source, opened, len(before))
@@ -135,6 +138,7 @@ def _without_line(source: bytes, error: LuaSyntaxError) -> bytes:
 
 def _opened(source: bytes, start: int, end: int) -> int:
     """Where the last statement of a line begins."""
+    start = max(start, end - NEAR)
     return max((found.end() for found in _OPENING.finditer(source, start, end)), default=start)
 
 

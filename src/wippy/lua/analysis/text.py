@@ -15,6 +15,7 @@ from wippy.lua.syntax.errors import NEWLINE
 from wippy.lua.syntax.tokens import Tokens
 
 BOM = b"\xef\xbb\xbf"
+_WIDE = re.compile(rb"[\x80-\xff]+")
 _EDITOR_NEWLINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -61,7 +62,27 @@ class Text:
     def position(self, offset: int) -> Position:
         offset = max(0, min(offset, len(self.source)))
         line = bisect_right(self._lines, offset) - 1
-        return Position(line, _units(self.source[self._lines[line] : offset]))
+        start = self._lines[line]
+        return Position(line, offset - start - self._saved(offset) + self._saved(start))
+
+    def _saved(self, offset: int) -> int:
+        """How many more bytes than code units there are before an offset."""
+        starts, sums = self._wide
+        at = bisect_right(starts, offset) - 1
+        if at < 0:
+            return 0
+        part = _WIDE.match(self.source, starts[at], offset)
+        return sums[at] + (_surplus(part[0]) if part is not None else 0)
+
+    @cached_property
+    def _wide(self) -> tuple[list[int], list[int]]:
+        """Where runs of bytes beyond ASCII begin, and how many bytes are saved before each."""
+        starts, sums, total = list[int](), list[int](), 0
+        for run in _WIDE.finditer(self.source):
+            starts.append(run.start())
+            sums.append(total)
+            total += _surplus(run[0])
+        return starts, sums
 
     def offset(self, line: int, character: int) -> int:
         """The offset of a position; inside a surrogate pair it is that of the whole character."""
@@ -92,8 +113,7 @@ class Text:
         return [lines[line - 1] + column - 1 for line, column in zip(tokens.lines, tokens.columns, strict=True)]
 
 
-def _units(prefix: bytes) -> int:
-    if prefix.isascii():
-        return len(prefix)
-    text = prefix.decode("utf-8", "surrogateescape")
-    return len(text) + sum(ord(char) > 0xFFFF for char in text)
+def _surplus(run: bytes) -> int:
+    """How many more bytes than UTF-16 code units these characters have."""
+    text = run.decode("utf-8", "surrogateescape")
+    return len(run) - len(text) - sum(ord(char) > 0xFFFF for char in text)

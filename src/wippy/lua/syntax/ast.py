@@ -14,8 +14,8 @@ from msgspec import Struct
 from .tokens import Tokens
 
 
-class Node(Struct, eq=False, gc=False):
-    """Trees have no cycles: the collector need not look at them, and a source has many thousand nodes."""
+class Node(Struct, eq=False):
+    """To be freed a long chain needs what Python does for objects that the collector follows: never `gc=False` here."""
 
     line: int
     column: int

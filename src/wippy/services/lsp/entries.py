@@ -102,8 +102,10 @@ class RegistryProject:
     # Diagnostics
 
     def diagnostics(self, entry_id: str, text: str, *, rules: bool) -> Collection[Diagnostic]:
-        """What the linter says of an entry whose source is `text`; it need not be in the registry yet."""
+        """What the linter says of an entry whose source is `text`. It need not be in the registry yet: then nobody
+        knows what it may require."""
         entry = _code(self._entries, entry_id)
+        is_new = entry is None
         if entry is None:
             entry = Entry(EntryId.parse(entry_id), "library.lua", {}, {"source": text})
 
@@ -114,7 +116,8 @@ class RegistryProject:
             checked = lint_entry(entry, lookup, self._modules, Text.of(text).source)
         except Error as error:
             return [finding(entry_id, "M0002", error.message, 1, 1)]
-        return sorted(check_entry(checked, rules=rules), key=Diagnostic.sort_key)
+        found = [each for each in check_entry(checked, rules=rules) if not (is_new and each.code == "M0001")]
+        return sorted(found, key=Diagnostic.sort_key)
 
 
 def _code(entries: Snapshot, entry_id: str) -> Entry | None:

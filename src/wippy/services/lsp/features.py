@@ -17,7 +17,8 @@ from wippy.lua.analysis.workspace import Workspace
 from wippy.lua.lint.diagnostics import Diagnostic
 from wippy.services.lsp import protocol
 from wippy.services.lsp.entries import RegistryProject, Snapshot
-from wippy.services.lsp.protocol import INVALID_PARAMS, RpcError, entry_of, uri_of
+from wippy.services.lsp.naming import Naming
+from wippy.services.lsp.protocol import INVALID_PARAMS, RpcError
 
 SYMBOL_KINDS = {kinds.FUNCTION: 12, kinds.METHOD: 6, kinds.TYPE: 5, kinds.FIELD: 8}
 VARIABLE, CHUNK = 13, 2
@@ -41,7 +42,8 @@ MOST_SYMBOLS = 1_000
 class Features:
     """What is known of one project, and the answers to requests about it."""
 
-    def __init__(self, entries: Snapshot) -> None:
+    def __init__(self, entries: Snapshot, naming: Naming) -> None:
+        self._naming = naming
         self._project = RegistryProject(entries)
         self._workspace = Workspace(self._project)
         self._symbols: dict[str, list[Symbol]] = {}
@@ -61,6 +63,7 @@ class Features:
 
     def learn(self, entry_id: str) -> None:
         """Indexes an entry and keeps its symbols."""
+        self._symbols[entry_id] = []  # also when it cannot be indexed: nobody tries again until it changes
         document = self._workspace.glance(entry_id)
         if document is not None:
             self._symbols[entry_id] = list(symbols(document))
@@ -87,19 +90,19 @@ class Features:
             self._put(client, params.text_document.uri, params.content_changes[-1].text)
 
     def closed(self, client: Hashable, params: protocol.OfDocument) -> None:
-        entry_id = entry_of(params.text_document.uri)
+        entry_id = self._naming.entry_of(params.text_document.uri)
         self._workspace.discard(client, entry_id)
         self._symbols.pop(entry_id, None)
 
     def _put(self, client: Hashable, uri: str, text: str) -> None:
-        entry_id = entry_of(uri)
+        entry_id = self._naming.entry_of(uri)
         self._workspace.put(client, entry_id, text)
         self._symbols.pop(entry_id, None)
 
     # Places
 
     def _document(self, uri: str) -> Document | None:
-        return self._workspace.document(entry_of(uri))
+        return self._workspace.document(self._naming.entry_of(uri))
 
     def hover(self, params: protocol.At) -> Any:
         document = self._document(params.text_document.uri)
@@ -117,14 +120,14 @@ class Features:
         if document is None:
             return None
         found = definition_at(self._workspace, document, _offset(document.text, params.position))
-        return _location(found) if found is not None else None
+        return self._location(found) if found is not None else None
 
     def references(self, params: protocol.References) -> Any:
         document = self._document(params.text_document.uri)
         if document is None:
             return []
         offset, declaration = _offset(document.text, params.position), params.context.include_declaration
-        return [_location(p) for p in references_at(self._workspace, document, offset, declaration=declaration)]
+        return [self._location(p) for p in references_at(self._workspace, document, offset, declaration=declaration)]
 
     # Symbols
 
@@ -140,7 +143,7 @@ class Features:
         query = params.query.lower()
         found = [s for listed in self._symbols.values() for s in listed if _fits(s.name.lower(), query)]
         found.sort(key=lambda s: (not s.name.lower().startswith(query), len(s.name), s.name, s.entry_id, s.start))
-        return [_information(symbol) for symbol in found[:MOST_SYMBOLS]]
+        return [self._information(symbol) for symbol in found[:MOST_SYMBOLS]]
 
     # Writing
 
@@ -177,7 +180,7 @@ class Features:
         return {"signatures": [signature], "activeSignature": 0, "activeParameter": found.active}
 
     def diagnostic(self, params: protocol.OfDocument, *, rules: bool) -> Any:
-        entry_id = entry_of(params.text_document.uri)
+        entry_id = self._naming.entry_of(params.text_document.uri)
         text = self._workspace.text(entry_id)
         if text is None:
             return {"kind": "full", "items": []}
@@ -192,15 +195,15 @@ class Features:
         if document is None:
             return None
         found = calls.callable_at(self._workspace, document, _offset(document.text, params.position))
-        return [_item(found)] if found is not None else None
+        return [self._item(found)] if found is not None else None
 
     def incoming_calls(self, params: protocol.OfItem) -> Any:
         found = calls.incoming(self._workspace, self._callable(params.item))
-        return [{"from": _item(one.other), "fromRanges": [_range(place) for place in one.places]} for one in found]
+        return [{"from": self._item(one.other), "fromRanges": [_range(place) for place in one.places]} for one in found]
 
     def outgoing_calls(self, params: protocol.OfItem) -> Any:
         found = calls.outgoing(self._workspace, self._callable(params.item))
-        return [{"to": _item(one.other), "fromRanges": [_range(place) for place in one.places]} for one in found]
+        return [{"to": self._item(one.other), "fromRanges": [_range(place) for place in one.places]} for one in found]
 
     def _callable(self, item: protocol.CallItem) -> calls.Callable:
         document = self._document(item.uri)
@@ -211,6 +214,45 @@ class Features:
         if found is None:
             raise RpcError(INVALID_PARAMS, "there is no such function any more")
         return found
+
+    # Documents as they are named outside
+
+    def _location(self, place: Place) -> dict[str, Any]:
+        return {"uri": self._naming.uri_of(place.document.id), "range": _range(place)}
+
+    def _information(self, symbol: Symbol) -> dict[str, Any]:
+        return {
+            "name": symbol.name,
+            "kind": SYMBOL_KINDS.get(symbol.kind, VARIABLE),
+            "containerName": symbol.container or symbol.entry_id,
+            "location": {
+                "uri": self._naming.uri_of(symbol.entry_id),
+                "range": {"start": symbol.start._asdict(), "end": symbol.end._asdict()},
+            },
+        }
+
+    def _item(self, one: calls.Callable) -> dict[str, Any]:
+        document, definition = one
+        text = document.text
+        if definition is None:
+            nowhere = _range_of(text, 0, 0)
+            whole = _range_of(text, 0, len(text.source))
+            return {
+                "name": document.id,
+                "kind": CHUNK,
+                "uri": self._naming.uri_of(document.id),
+                "range": whole,
+                "selectionRange": nowhere,
+            }
+        start, end = min(definition.outer[0], definition.start), max(definition.outer[1], definition.end)
+        return {
+            "name": definition.name,
+            "kind": SYMBOL_KINDS.get(shown_kind(definition), VARIABLE),
+            "detail": document.id,
+            "uri": self._naming.uri_of(document.id),
+            "range": _range_of(text, start, end),
+            "selectionRange": _range_of(text, definition.start, definition.end),
+        }
 
 
 def _offset(text: Text, position: protocol.Position) -> int:
@@ -223,10 +265,6 @@ def _range_of(text: Text, start: int, end: int) -> dict[str, Any]:
 
 def _range(place: Place) -> dict[str, Any]:
     return _range_of(place.document.text, place.start, place.end)
-
-
-def _location(place: Place) -> dict[str, Any]:
-    return {"uri": uri_of(place.document.id), "range": _range(place)}
 
 
 def _symbol(document: Document, node: Node) -> dict[str, Any]:
@@ -243,18 +281,6 @@ def _symbol(document: Document, node: Node) -> dict[str, Any]:
     if node.children:
         symbol["children"] = [_symbol(document, child) for child in node.children]
     return symbol
-
-
-def _information(symbol: Symbol) -> dict[str, Any]:
-    return {
-        "name": symbol.name,
-        "kind": SYMBOL_KINDS.get(symbol.kind, VARIABLE),
-        "containerName": symbol.container or symbol.entry_id,
-        "location": {
-            "uri": uri_of(symbol.entry_id),
-            "range": {"start": symbol.start._asdict(), "end": symbol.end._asdict()},
-        },
-    }
 
 
 def _fits(name: str, query: str) -> bool:
@@ -275,27 +301,3 @@ def _diagnostic(text: Text, found: Diagnostic) -> dict[str, Any]:
     if found.help:
         shown["message"] = f"{found.message} ({found.help})"
     return shown
-
-
-def _item(one: calls.Callable) -> dict[str, Any]:
-    document, definition = one
-    text = document.text
-    if definition is None:
-        nowhere = _range_of(text, 0, 0)
-        whole = _range_of(text, 0, len(text.source))
-        return {
-            "name": document.id,
-            "kind": CHUNK,
-            "uri": uri_of(document.id),
-            "range": whole,
-            "selectionRange": nowhere,
-        }
-    start, end = min(definition.outer[0], definition.start), max(definition.outer[1], definition.end)
-    return {
-        "name": definition.name,
-        "kind": SYMBOL_KINDS.get(shown_kind(definition), VARIABLE),
-        "detail": document.id,
-        "uri": uri_of(document.id),
-        "range": _range_of(text, start, end),
-        "selectionRange": _range_of(text, definition.start, definition.end),
-    }

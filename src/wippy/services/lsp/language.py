@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from wippy.services.lsp.entries import Snapshot
 from wippy.services.lsp.features import Features
+from wippy.services.lsp.naming import Naming
 
 log = logging.getLogger("wippy.lsp")
 
@@ -28,8 +29,8 @@ PAUSE = 0.02  # seconds between two slices, in which the thread gives the proces
 class Language:
     """Answers about the entries of a registry. `start` and `stop` belong to an event loop."""
 
-    def __init__(self, entries: Snapshot) -> None:
-        self._features = Features(entries)
+    def __init__(self, entries: Snapshot, naming: Naming | None = None) -> None:
+        self._features = Features(entries, naming or Naming())
         self._thread = ThreadPoolExecutor(1, "wippy-lsp")
         self._indexing: asyncio.Task[None] | None = None
         self._wanted = False
@@ -88,7 +89,10 @@ def _slice(features: Features, waiting: list[str]) -> tuple[list[str], int]:
     """Indexes some of these entries; the others, and how many were done."""
     until = time.perf_counter() + SLICE
     for done, entry_id in enumerate(waiting, 1):
-        features.learn(entry_id)
+        try:
+            features.learn(entry_id)
+        except Exception:
+            log.exception("%s cannot be indexed", entry_id)
         features.settle()
         if time.perf_counter() > until:
             return waiting[done:], done

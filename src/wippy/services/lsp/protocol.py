@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import unquote
 
 import msgspec
 
@@ -15,9 +13,6 @@ INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 NOT_INITIALIZED = -32002
 CANCELED = -32800
-
-SCHEME = "wippy://"
-_OTHER_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class RpcError(Exception):
@@ -70,22 +65,6 @@ def answer(number: Any, result: Any) -> dict[str, Any]:
 
 def failure(number: Any, error: RpcError) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "error": {"code": error.code, "message": error.message}}
-
-
-def entry_of(uri: str) -> str:
-    """The entry id that a document id means: `wippy://ns:name` or `ns:name`. Raises RpcError(-32602)."""
-    other = _OTHER_SCHEME.match(uri)
-    if uri.startswith(SCHEME):
-        uri = unquote(uri.removeprefix(SCHEME)).lstrip("/")
-    elif other is not None:
-        raise RpcError(INVALID_PARAMS, f"unsupported URI scheme: {other[1]}")
-    if ":" not in uri:
-        raise RpcError(INVALID_PARAMS, f"not a document: {uri[:200]}")
-    return uri
-
-
-def uri_of(entry_id: str) -> str:
-    return f"{SCHEME}{entry_id}"
 
 
 # Parameters
