@@ -1,5 +1,5 @@
 """`python -m benchmarks [GROUP ...]`: measures every row and writes latest.json; or only the groups named (guests,
-actors, language, registry, outside)."""
+actors, language, editors, registry, outside)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import actors, guests, language, live, outside
+from benchmarks import actors, editors, guests, language, live, outside
 from benchmarks.rows import Row
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -19,6 +19,7 @@ GROUPS = {
     "guests": guests.rows,
     "actors": actors.rows,
     "language": language.rows,
+    "editors": editors.rows,
     "registry": live.rows,
     "outside": outside.rows,
 }

@@ -83,6 +83,19 @@ def test_definition_leads_across_an_import(tmp_path: Path) -> None:
     assert library["uri"] == LIBRARY and library["range"]["start"] == at(PRICES, "M = {}")
 
 
+def test_an_id_in_a_string_leads_to_its_entry(tmp_path: Path) -> None:
+    text = 'local funcs = require("funcs")\nreturn funcs.call("app:prices", "app:nothing")'
+
+    async def body(client: Client) -> Any:
+        client.open(FUNCTION, text)
+        places = [at(text, "app:prices", 4), at(text, "app:nothing", 4)]
+        return [await client.about("definition", FUNCTION, place) for place in places]
+
+    found, nothing = asked(tmp_path, body)
+    assert found["uri"] == LIBRARY and found["range"]["start"] == at(PRICES, "M = {}")
+    assert nothing is None
+
+
 def test_there_is_no_definition_of_what_the_host_has(tmp_path: Path) -> None:
     async def body(client: Client) -> Any:
         return await client.about("definition", FUNCTION, at(TOTAL, "sql.get", 5))
