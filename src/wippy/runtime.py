@@ -14,8 +14,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wippy.companions import companions
 from wippy.core.errors import Error, internal
 from wippy.core.ids import EntryId
 from wippy.project import settings
@@ -33,18 +34,8 @@ from wippy.registry.entry import Entry
 if TYPE_CHECKING:
     from wippy.compute.introspection import HostInfo, Introspection, ProcessDetail, ProcessInfo, ServiceInfo
     from wippy.compute.node import Node
-    from wippy.services.lsp.server import LanguageServer
-    from wippy.services.metrics.exporter import Exporter
-    from wippy.services.profiler.server import Profiler
 
 log = logging.getLogger("wippy")
-
-
-class Companion(Protocol):
-    """Runs beside a node, from before its entries are loaded until after its services have stopped."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
 
 
 class Loaded(NamedTuple):
@@ -113,13 +104,8 @@ class Runtime:
         self._settings = tuple(settings)
         self._memory = memory
         self._control_path = None if control is None else Path(control)
-        self._companions: list[Companion] = []
-        self.profiler: Profiler | None = None
-        """Present while the runtime runs with `profiler.enabled`."""
-        self.exporter: Exporter | None = None
-        """Present while it runs with `prometheus.enabled` and an address."""
-        self.language_server: LanguageServer | None = None
-        """Present while the runtime runs with `lsp.enabled`."""
+        self.companions: dict[str, Any] = {}
+        """What runs beside the node now, by name: control, profiler, metrics, language_server, logs."""
         self._node: Node | None = None
         self._exit: asyncio.Event | None = None
         self._exit_code: int | None = None
@@ -153,7 +139,9 @@ class Runtime:
         node.exit = self.exit
         self._node = node
         try:
-            await self._start_companions(node)
+            for name, companion in companions(node, self._control_path):
+                await companion.start()
+                self.companions[name] = companion
             node.bus.guests_listen = False  # there are none before the services start
             await node.registry.load(entries)
             node.bus.guests_listen = True
@@ -161,36 +149,6 @@ class Runtime:
         except BaseException:
             await self.stop()
             raise
-
-    async def _start_companions(self, node: Node) -> None:
-        """What watches a node from beside it, as far as somebody asked for it."""
-        from wippy.services.logs.events import LogEvents
-
-        companions: list[Companion] = []
-        if self._control_path is not None:
-            from wippy.services.control.server import ControlServer
-
-            companions.append(ControlServer(node, self._control_path))
-        if self.config.get(settings.PROFILER_ENABLED):
-            from wippy.services.profiler.server import Profiler
-
-            self.profiler = Profiler(node, self.config.get(settings.PROFILER_ADDRESS))
-            companions.append(self.profiler)
-        address = self.config.get(settings.PROMETHEUS_ADDRESS)
-        if self.config.get(settings.PROMETHEUS_ENABLED) and address:
-            from wippy.services.metrics.exporter import Exporter
-
-            self.exporter = Exporter(node, address)
-            companions.append(self.exporter)
-        if self.config.get(settings.LSP_ENABLED):
-            from wippy.services.lsp.server import LanguageServer
-
-            self.language_server = LanguageServer(node)
-            companions.append(self.language_server)
-        companions.append(LogEvents(node))
-        for companion in companions:
-            await companion.start()
-            self._companions.append(companion)
 
     def _project(self) -> Loaded:
         if self._entries is not None:
@@ -207,9 +165,9 @@ class Runtime:
             await asyncio.wait_for(node.supervisor.stop_all(), budget)
         except TimeoutError:
             log.warning("shutdown took longer than %gs: ending at once", budget)
-        while self._companions:
-            await self._companions.pop().stop()
-        self.profiler = self.language_server = self.exporter = None
+        while self.companions:
+            _, companion = self.companions.popitem()
+            await companion.stop()
         await node.close()
         await node.registry.close()
 

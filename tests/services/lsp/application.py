@@ -101,5 +101,4 @@ def asked(directory: Path, body: Callable[[Client], Awaitable[T]], *settings: st
 
 
 def port_of(runtime: Runtime) -> int:
-    assert runtime.language_server is not None
-    return runtime.language_server.port
+    return runtime.companions["language_server"].port

@@ -46,8 +46,7 @@ def replies(
     """The answers to requests (method, body), one after the other."""
 
     async def body(runtime: Runtime) -> list[Reply]:
-        assert runtime.language_server is not None
-        port = runtime.language_server.http_port
+        port = runtime.companions["language_server"].http_port
         assert port is not None
         return [await asyncio.to_thread(fetch, port, method, data, path, headers) for method, data in requests]
 
@@ -120,7 +119,6 @@ def test_other_verbs_other_paths_and_long_messages(tmp_path: Path) -> None:
 
 def test_it_is_off_unless_enabled(tmp_path: Path) -> None:
     async def body(runtime: Runtime) -> Any:
-        assert runtime.language_server is not None
-        return runtime.language_server.http_port
+        return runtime.companions["language_server"].http_port
 
     assert served(tmp_path, body, "lsp.http_enabled=false") is None

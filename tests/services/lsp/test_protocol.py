@@ -246,7 +246,7 @@ def test_a_failure_inside_is_told_without_a_traceback(tmp_path: Path, monkeypatc
 
 def test_it_is_off_unless_enabled(tmp_path: Path) -> None:
     async def body(runtime: Runtime) -> Any:
-        return runtime.language_server
+        return runtime.companions.get("language_server")
 
     assert served(tmp_path, body, "lsp.enabled=false") is None
 

@@ -34,8 +34,7 @@ def served(app: App, work: Callable[[Runtime], Awaitable[Any]]) -> tuple[Any, st
     async def session() -> tuple[Any, str]:
         async with app.runtime(config=Config(dict(SERVED))) as runtime:
             result = await work(runtime)
-            assert runtime.exporter is not None
-            return result, (await asyncio.to_thread(fetch, runtime.exporter.port))[1]
+            return result, (await asyncio.to_thread(fetch, runtime.companions["metrics"].port))[1]
 
     return asyncio.run(asyncio.wait_for(session(), 60))
 
@@ -137,13 +136,11 @@ def test_livez_tells_which_service_has_failed() -> None:
     async def session() -> list[tuple[int, str]]:
         answers = []
         async with app.runtime(config=Config(dict(SERVED))) as runtime:
-            assert runtime.exporter is not None
             while not any(service.status == "failed" for service in runtime.services()):
                 await asyncio.sleep(0.01)
-            answers.append(await asyncio.to_thread(fetch, runtime.exporter.port, "/livez"))
+            answers.append(await asyncio.to_thread(fetch, runtime.companions["metrics"].port, "/livez"))
         async with App().runtime(config=Config(dict(SERVED))) as runtime:
-            assert runtime.exporter is not None
-            answers.append(await asyncio.to_thread(fetch, runtime.exporter.port, "/livez"))
+            answers.append(await asyncio.to_thread(fetch, runtime.companions["metrics"].port, "/livez"))
         return answers
 
     assert asyncio.run(asyncio.wait_for(session(), 60)) == [(503, "app:bad\tfailed\n"), (200, "node\tok\n")]
@@ -153,7 +150,7 @@ def test_livez_tells_which_service_has_failed() -> None:
 def test_nothing_is_served_without_both_settings(leaves: dict[str, Any]) -> None:
     async def session() -> Any:
         async with App().runtime(config=Config(leaves)) as runtime:
-            return runtime.exporter
+            return runtime.companions.get("metrics")
 
     assert asyncio.run(session()) is None
 

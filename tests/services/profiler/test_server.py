@@ -34,8 +34,7 @@ def session(*paths: str) -> list[tuple[int, str]]:
     async def body(runtime: Runtime) -> list[tuple[int, str]]:
         pid = await runtime.spawn("app:spin", "app:host")
         await runtime.spawn("app:idle", "app:host")
-        assert runtime.profiler is not None
-        port = runtime.profiler.port
+        port = runtime.companions["profiler"].port
         return [await asyncio.to_thread(fetch, port, path.format(pid=urllib.request.quote(pid))) for path in paths]
 
     async def run() -> list[tuple[int, str]]:
@@ -83,7 +82,7 @@ def test_other_requests(path: str, status: int, text: str) -> None:
 def test_it_is_not_served_unless_it_is_asked_for() -> None:
     async def run() -> Any:
         async with App().runtime() as runtime:
-            return runtime.profiler
+            return runtime.companions.get("profiler")
 
     assert asyncio.run(run()) is None
 
