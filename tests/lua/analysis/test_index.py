@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+import os
+
+from hypothesis import example, given, settings
 
 from lua.analysis.project import document, workspace
 from lua.syntax.programs import blocks
@@ -48,8 +50,9 @@ def test_types_are_seen_everywhere_and_their_parameters_inside() -> None:
     assert visible("|local x: T = 1\ntype T = number") == {"T": kinds.TYPE}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=int(os.environ.get("ANALYSIS_EXAMPLES", "150")), deadline=None)
 @given(blocks)
+@example("local a: typeof(a!), b: typeof(a) = 1, a")
 def test_names_resolve_as_the_linter_resolves_them(program: str) -> None:
     source = program.encode()
     try:
@@ -66,7 +69,7 @@ def test_names_resolve_as_the_linter_resolves_them(program: str) -> None:
             assert definition.start == text.place(binding.line, binding.column)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=int(os.environ.get("ANALYSIS_EXAMPLES", "150")), deadline=None)
 @given(blocks)
 def test_definition_and_references_agree(program: str) -> None:
     made = workspace(main=program)

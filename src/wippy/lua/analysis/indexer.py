@@ -140,8 +140,6 @@ class _Walk:
         self._block_end = outer
 
     def _local(self, node: ast.Local) -> None:
-        for name in node.names:
-            self._types(name.type)
         # A function that is the value of a local belongs to its name: the definition is there before its body.
         seen = (self._range(node)[1], self._block_end)
         made: list[Definition] = []
@@ -153,6 +151,7 @@ class _Walk:
             definition = self._declare(name, kinds.IMPORT if module is not None else kinds.LOCAL, node, seen)
             definition.value, definition.nth, definition.module = value, nth, module
             made.append(definition)
+            self._types(name.type)  # as the linter sees it: `typeof` there may name what is declared
         declared, self._scope = self._scope, hidden
         for at, value in enumerate(node.values):
             self._value(value, made[at] if at < len(made) else None)
