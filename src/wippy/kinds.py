@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from wippy.registry.handlers import AnyHandler
@@ -34,6 +33,8 @@ def handler_factories(node: Node, kinds: set[str]) -> dict[str, Callable[[], Any
 
     table = {**KINDS, **services}
     if not kinds <= table.keys():
+        from importlib.metadata import entry_points
+
         table.update({point.name: point.value for point in entry_points(group="wippy.kinds")})
     return {kind: _factory(node, path) for kind, path in table.items()}
 

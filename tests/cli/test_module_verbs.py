@@ -241,7 +241,7 @@ def test_vendored_pack_unpacked_directory_and_replacement_load_the_same_entries(
     ok(run("add", "acme/http"))
     ok(run("install"))
     packed = ok(run("registry", "list", "--json"))
-    from wippy.project.wapp import read_pack
+    from wippy.project.wapp.reader import read_pack
     from wippy.project.wapp.unpack import unpack
 
     vendor = app / ".wippy/vendor/acme"

@@ -13,8 +13,10 @@ from apps.program import Outcome, free_port, serving, wippy
 from packing.shop import KIT, REPORT, shop, write
 from wippy.core.ids import EntryId
 from wippy.lua.bytecode import MAGIC, VERSION, to_bytecode
-from wippy.project.wapp import MemoryTree, Resource, read_pack, write_pack
+from wippy.project.wapp import MemoryTree, Resource
 from wippy.project.wapp.encoding import compressed
+from wippy.project.wapp.reader import read_pack
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry, entry
 
 TERMINAL = entry("app:terminal", "terminal.host", {"lifecycle": {"auto_start": True}})

@@ -17,7 +17,7 @@ import pytest
 from apps.program import LIMIT, WIPPY, Outcome, project, wippy
 from framework.tested import HEAD, application, by_case, cases, plain, results, test_entry
 from hub.served import serving
-from wippy.project.wapp import write_pack
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import entry
 
 PASS = plain("return true")

@@ -17,7 +17,8 @@ from wippy.hub.credentials import Token
 from wippy.hub.publish import Publication, publish
 from wippy.hub.server.database import Database
 from wippy.hub.server.tokens import Scope, Tokens
-from wippy.project.wapp import MemoryTree, Resource, write_pack
+from wippy.project.wapp import MemoryTree, Resource
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry, entry
 
 T = TypeVar("T")

@@ -6,7 +6,8 @@ import textwrap
 from pathlib import Path
 
 from wippy.core.ids import EntryId
-from wippy.project.wapp import MemoryTree, Resource, write_pack
+from wippy.project.wapp import MemoryTree, Resource
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import entry
 
 INDEX = """\

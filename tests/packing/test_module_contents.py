@@ -12,7 +12,7 @@ from wippy.core.ids import EntryId
 from wippy.packing.contents import Contents
 from wippy.packing.module import module_contents
 from wippy.project.manifest import read_manifest
-from wippy.project.wapp import read_pack
+from wippy.project.wapp.reader import read_pack
 
 FILES = {
     "wippy.yaml": """\

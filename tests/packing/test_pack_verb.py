@@ -12,7 +12,8 @@ import pytest
 from cli.program import Run, runner
 from packing.shop import INDEX, LOCK, kit, shop, write
 from wippy.core.ids import EntryId
-from wippy.project.wapp import Pack, read_pack
+from wippy.project.wapp import Pack
+from wippy.project.wapp.reader import read_pack
 from wippy.registry.entry import Entry
 
 

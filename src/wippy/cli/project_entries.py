@@ -12,7 +12,7 @@ from wippy.project.loader import load_packs, load_project
 from wippy.project.lockfile import read_lock
 from wippy.project.pipeline import prepare
 from wippy.project.problems import raise_errors
-from wippy.project.wapp import read_pack
+from wippy.project.wapp.reader import read_pack
 from wippy.registry.state import State
 
 

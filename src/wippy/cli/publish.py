@@ -116,7 +116,7 @@ def _contents(directory: Path, manifest: Manifest, version: str, embed: tuple[st
 def _report(contents: Contents, pack: Path, manifest: Manifest, version: str, *, quiet: bool) -> None:
     """Writes the pack and says what it is. Raises Error(Invalid) for one that no hub would take."""
     from wippy.hub.inspection import digest_of, inspect_pack
-    from wippy.project.wapp import read_pack
+    from wippy.project.wapp.reader import read_pack
 
     if not quiet:
         for warning in contents.warnings:

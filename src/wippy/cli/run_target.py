@@ -98,7 +98,7 @@ class PackTarget:
 
     def read(self, layers: Layers) -> list[Pack]:
         """The packs themselves."""
-        from wippy.project.wapp import read_pack
+        from wippy.project.wapp.reader import read_pack
 
         return [read_pack(path) for path in self._packs]
 

@@ -15,7 +15,8 @@ from wippy.hub.inspection import digest_of
 from wippy.project.loader import module_path
 from wippy.project.lockfile import Lock, LockedModule, split_module
 from wippy.project.packs import module_of
-from wippy.project.wapp import Pack, read_pack
+from wippy.project.wapp import Pack
+from wippy.project.wapp.reader import read_pack
 
 PACK = ".wapp"
 FORGOTTEN = 3600.0  # seconds

@@ -23,7 +23,7 @@ from wippy.project.loader import load_project, module_path
 from wippy.project.lockfile import Lock, LockedModule, read_lock
 from wippy.project.problems import raise_errors
 from wippy.project.shaping import disable, override
-from wippy.project.wapp import read_pack
+from wippy.project.wapp.reader import read_pack
 from wippy.registry.entry import Entry
 
 _SPEC = re.compile(r"([a-z][a-z0-9-]*/[a-z][a-z0-9-]*)(?:@(.+))?\Z")

@@ -13,7 +13,8 @@ import msgspec
 
 from wippy.core.errors import invalid
 from wippy.project.manifest import Manifest, described
-from wippy.project.wapp import Resource, write_pack
+from wippy.project.wapp import Resource
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry
 
 RESERVED = ("wippy.", "system.")

@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 
 from wippy.core.errors import Error
-from wippy.core.semver import Constraint, Version
 from wippy.project.definitions import Definitions, load_directory
 from wippy.project.manifest import read_manifest
 from wippy.project.problems import Problem
@@ -53,6 +52,8 @@ class FrameworkPack(msgspec.Struct, frozen=True):
         """Whether `constraint` (`>=1.2`, `@label`, empty) allows the version that comes with the program."""
         if constraint in ("", "latest", "@latest"):
             return True
+        from wippy.core.semver import Constraint, Version
+
         try:
             return Constraint(constraint).allows(Version.parse(self.version))
         except Error:

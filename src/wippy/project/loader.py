@@ -19,7 +19,7 @@ from wippy.project.manifest import Manifest, read_manifest
 from wippy.project.packs import entries_of, joined, merge_resources
 from wippy.project.problems import Problem
 from wippy.project.tree import DirectoryTree, KeepsFile, skipped_names
-from wippy.project.wapp import Pack, Resource, read_pack
+from wippy.project.wapp import Pack, Resource
 from wippy.registry.entry import Entry
 
 
@@ -150,6 +150,8 @@ class _Reading:
     def _packed(self, path: Path, locked: LockedModule) -> None:
         try:
             check_digest(path, locked)
+            from wippy.project.wapp.reader import read_pack
+
             pack = read_pack(path)
         except Error as error:
             self._project.problems.append(Problem("error", "", str(error)))

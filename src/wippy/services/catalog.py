@@ -5,7 +5,6 @@ Third parties add theirs through the entry-point groups `wippy.kinds` and `wippy
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from wippy.core.errors import not_found
@@ -67,6 +66,8 @@ def handler(kind: str, node: Node) -> AnyHandler:
     if path is not None:
         made: AnyHandler = load(path)(node)
         return made
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=GROUP, name=kind):
         third_party: AnyHandler = point.load()(node)
         return third_party

@@ -52,12 +52,11 @@ def test_what_is_no_module_is_an_internal_error() -> None:
 
 
 def test_a_third_partys_module_is_found_through_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib import metadata
     from importlib.metadata import EntryPoint
 
-    import wippy.lua.modules.catalog as catalog_module
-
     point = EntryPoint("hash2", "wippy.lua.modules.hash:hash", "wippy.modules")
-    monkeypatch.setattr(catalog_module, "entry_points", lambda group: [point] if group == "wippy.modules" else [])
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "wippy.modules" else [])
     catalog = Catalog(None, MODULES)
     found = catalog.find("hash2")
     assert isinstance(found, Module) and catalog.known("hash2") and "hash2" in set(catalog.names())

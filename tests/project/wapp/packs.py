@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from wippy.core.ids import EntryId
-from wippy.project.wapp import FileTree, MemoryTree, Resource, write_pack
+from wippy.project.wapp import FileTree, MemoryTree, Resource
 from wippy.project.wapp.encoding import compressed, decompressed, packed, unpacked
 from wippy.project.wapp.layout import DATA, FOOTER, HEADER, MAGIC, VERSION
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry, entry
 
 ENTRIES = [

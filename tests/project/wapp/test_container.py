@@ -27,9 +27,11 @@ from project.wapp.packs import (
 )
 from wippy.core.errors import INVALID, NOT_FOUND, Error
 from wippy.core.ids import EntryId
-from wippy.project.wapp import DiskTree, MemoryTree, Resource, limits, read_pack, write_pack
+from wippy.project.wapp import DiskTree, MemoryTree, Resource, limits
 from wippy.project.wapp.encoding import compressed, packed
 from wippy.project.wapp.layout import DATA, FRAME, HEADER
+from wippy.project.wapp.reader import read_pack
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry, entry
 
 

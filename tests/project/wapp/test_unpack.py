@@ -15,8 +15,10 @@ from wippy.core.ids import EntryId
 from wippy.project.config import Config
 from wippy.project.loader import Project, load_project
 from wippy.project.lockfile import Lock, LockedModule
-from wippy.project.wapp import Resource, read_pack, write_pack
+from wippy.project.wapp import Resource
+from wippy.project.wapp.reader import read_pack
 from wippy.project.wapp.unpack import unpack
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry, entry
 
 MODULE = "acme/http"

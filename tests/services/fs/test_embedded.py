@@ -10,7 +10,9 @@ import pytest
 
 from wippy import Error, Runtime
 from wippy.core.ids import EntryId
-from wippy.project.wapp import MemoryTree, Resource, read_pack, write_pack
+from wippy.project.wapp import MemoryTree, Resource
+from wippy.project.wapp.reader import read_pack
+from wippy.project.wapp.writer import write_pack
 from wippy.registry.entry import Entry, entry
 
 ID = EntryId("app", "files")

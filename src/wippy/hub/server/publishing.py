@@ -23,7 +23,7 @@ from wippy.hub.inspection import Inspected, inspect_pack, verify_files
 from wippy.hub.server.catalog import Stored
 from wippy.hub.server.database import Database, now
 from wippy.hub.server.tokens import Principal
-from wippy.project.wapp import read_pack
+from wippy.project.wapp.reader import read_pack
 
 log = logging.getLogger("wippy.hub")
 

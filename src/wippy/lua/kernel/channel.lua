@@ -282,7 +282,8 @@ function methods:receive()
     local found, v, ok = take(c, true)
     if found then return v, ok end
   end
-  check_park()
+  local p = S.cur
+  if p.noy or p.booting then check_park() end
   if c.w then add_waiter(c, S.task) else c.w = S.task end
   return co_yield(WAIT)
 end

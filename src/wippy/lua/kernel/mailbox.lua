@@ -7,7 +7,7 @@ local S = ...
 local TOPIC, FROM, DATA, PAYLOADS, VALUE = S.TOPIC, S.FROM, S.DATA, S.PAYLOADS, S.VALUE
 local new_payload, payload_meta = S.new_payload, S.payload_meta
 local getmetatable = debug.getmetatable
-local rawget, setmetatable, type, select, next, byte = rawget, setmetatable, type, select, next, string.byte
+local rawget, setmetatable, type, next, byte = rawget, setmetatable, type, next, string.byte
 local copy, ready = S.copy, S.ready
 local bad_argument, failure = S.bad_argument, S.failure
 local push, give, new_queue, new_channel = S.push, S.give, S.new_queue, S.new_channel
@@ -169,8 +169,8 @@ end
 
 local SEND = S.permission("process.send")
 
-local function send(dest, topic, ...)
-  local n = select("#", ...)
+local function send(dest, topic, ...args)
+  local n = args.n                      -- half the price of select("#", ...)
   if not topics[topic] then
     if topic == nil and n == 0 and type(dest) == "string" then
       return nil, failure("Invalid", "send requires at least destination and topic arguments")
@@ -202,7 +202,7 @@ local function send(dest, topic, ...)
   local from = cur.pid or S.pid_of(cur)
   if cur.limits then S.count_message(cur, cur.limits) end
   if n == 1 then
-    deliver(p, topic, setmetatable({ [TOPIC] = topic, [FROM] = from, [DATA] = copy((...)) }, message_meta))
+    deliver(p, topic, setmetatable({ [TOPIC] = topic, [FROM] = from, [DATA] = copy(args[1]) }, message_meta))
   else
     deliver(p, topic, build(topic, from, n, ...))
   end

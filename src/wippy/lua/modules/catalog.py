@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from wippy.core.errors import Error, internal
@@ -101,6 +100,8 @@ class Catalog:
 
     def _entry_points(self) -> dict[str, Callable[[], Any]]:
         if self._third_parties is None:
+            from importlib.metadata import entry_points
+
             self._third_parties = {point.name: point.load for point in entry_points(group=GROUP)}
         return self._third_parties
 

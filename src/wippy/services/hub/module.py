@@ -17,7 +17,7 @@ from wippy.hub.credentials import Account, Token, checked_registry, checked_toke
 from wippy.hub.inspection import inspect_pack
 from wippy.lua.bindings import Caller, Many
 from wippy.lua.modules.declare import Module, Permission
-from wippy.project.wapp import read_pack
+from wippy.project.wapp.reader import read_pack
 from wippy.services.hub.arguments import (
     ORDERS,
     TYPES,

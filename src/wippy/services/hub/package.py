@@ -18,7 +18,8 @@ from wippy.hub.inspection import digest_of
 from wippy.hub.module_files import ModuleFiles
 from wippy.hub.vendor import pack_path
 from wippy.project.lockfile import LockedModule
-from wippy.project.wapp import Pack, read_pack
+from wippy.project.wapp import Pack
+from wippy.project.wapp.reader import read_pack
 from wippy.services.fs.embedded import EmbeddedVolume
 
 if TYPE_CHECKING:
