@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wippy.companions import companions
+from wippy.core import collector
 from wippy.core.errors import Error, internal
 from wippy.core.ids import EntryId
 from wippy.project import settings
@@ -144,6 +145,8 @@ class Runtime:
                 self.companions[name] = companion
             node.bus.guests_listen = False  # there are none before the services start
             await node.registry.load(entries)
+            if len(entries) >= collector.MANY:
+                collector.set_apart()
             node.bus.guests_listen = True
             await node.supervisor.start_all()
         except BaseException:
@@ -170,6 +173,7 @@ class Runtime:
             await companion.stop()
         await node.close()
         await node.registry.close()
+        collector.take_back()
 
     def exit(self, code: int) -> None:
         """Asks whoever runs this runtime to end with `code`; later calls only change the code."""
