@@ -24,8 +24,10 @@ MANY = 2000
 
 
 def set_apart() -> None:
-    """What has been loaded stays: full collections need not look at it any more. Among 20,000 entries one of them stopped
-    everything for 70 to 90 ms, again and again; setting them apart takes about as long, once."""
+    """What has been loaded stays: full collections need not look at it any more.
+
+    Among 20,000 entries each of them stopped everything for 70 to 90 ms; setting them apart takes as long, once.
+    """
     gc.collect()
     gc.freeze()
 
