@@ -108,6 +108,7 @@ class Runtime:
         self.companions: dict[str, Any] = {}
         """What runs beside the node now, by name: control, profiler, metrics, language_server, logs."""
         self._node: Node | None = None
+        self._set_apart = False
         self._exit: asyncio.Event | None = None
         self._exit_code: int | None = None
 
@@ -147,6 +148,7 @@ class Runtime:
             await node.registry.load(entries)
             if len(entries) >= collector.MANY:
                 collector.set_apart()
+                self._set_apart = True
             node.bus.guests_listen = True
             await node.supervisor.start_all()
         except BaseException:
@@ -173,7 +175,9 @@ class Runtime:
             await companion.stop()
         await node.close()
         await node.registry.close()
-        collector.take_back()
+        if self._set_apart:
+            self._set_apart = False
+            collector.take_back()
 
     def exit(self, code: int) -> None:
         """Asks whoever runs this runtime to end with `code`; later calls only change the code."""

@@ -5,32 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cli.program import Outcome, Run, runner, write
-from hub.served import Served, serving
+from hub.served import Served
 from wippy.hub.credentials import Token
 from wippy.hub.inspection import digest_of
 from wippy.project.lockfile import Lock, read_lock
 
 LOCK = "directories: {modules: .wippy, src: ./src}\n"
 DEPENDENCY = "  - {{name: {0}, kind: ns.dependency, component: {1}, version: '{2}'}}\n"
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with serving(tmp_path / "hub") as running:
-        monkeypatch.setenv("WIPPY_REGISTRY", running.url)
-        monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        yield running
-
-
-@pytest.fixture
-def token(hub: Served) -> Token:
-    return hub.token("acme")
 
 
 @pytest.fixture

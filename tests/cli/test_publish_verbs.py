@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from apps.program import wippy
 from cli.program import Outcome, Run, runner, write
 from cli.test_run_module import Machine
-from hub.served import Served, serving
+from hub.served import Served
 from wippy.hub import protocol
 from wippy.hub.credentials import Token
 from wippy.project.lockfile import read_lock
@@ -36,19 +35,6 @@ INDEX = """
       - { name: gate, kind: ns.requirement, default: x, targets: [{ entry: say, path: .meta.gate }] }
 """
 SAY = "local function main(name) return 'hello ' .. (name or 'you') end\nreturn { main = main }\n"
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with serving(tmp_path / "hub") as running:
-        monkeypatch.setenv("WIPPY_REGISTRY", running.url)
-        monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        yield running
-
-
-@pytest.fixture
-def token(hub: Served) -> Token:
-    return hub.token("acme")
 
 
 @pytest.fixture

@@ -28,11 +28,6 @@ def hub(tmp_path: Path) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture
-def token(hub: Served) -> Token:
-    return hub.token("acme")
-
-
 class Machine:
     """A user on a computer, with an empty directory."""
 

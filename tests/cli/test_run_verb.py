@@ -127,3 +127,23 @@ def test_run_list_shows_the_commands(tmp_path: Path) -> None:
     outcome = run(tmp_path, "", "list")
     assert outcome.code == 0
     assert outcome.out == "Available commands:\n  tell  Tell something (app:main)\n\nRun with: wippy run <command>\n"
+
+
+LOGS_AND_ENDS = """\
+namespace: app
+entries:
+  - { name: processes, kind: process.host, lifecycle: { auto_start: true } }
+  - name: main
+    kind: process.lua
+    modules: [logger, system]
+    source: return { main = function() logger:info("here") system.exit(0) end }
+  - { name: service, kind: process.service, process: main, host: processes, lifecycle: { auto_start: true } }
+"""
+
+
+@pytest.mark.parametrize(("encoding", "is_json"), [("json", True), ("console", False)])
+def test_the_encoding_of_the_log_is_what_the_configuration_says(tmp_path: Path, encoding: str, is_json: bool) -> None:
+    project(tmp_path, _index=LOGS_AND_ENDS)
+    code, _, err = wippy(tmp_path, "run", "--set", f"logger.encoding={encoding}")
+    (line,) = [line for line in err.splitlines() if "here" in line]
+    assert code == 0 and line.startswith("{") is is_json

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -115,11 +116,11 @@ async def _serve(directory: Path, addr: str, tls: tuple[Path, Path] | None, publ
         served.close()
 
 
-def _in_loop(work: object) -> None:
+def _in_loop(work: Coroutine[Any, Any, None]) -> None:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work)  # type: ignore[arg-type]
+        runner.run(work)
 
 
 # Tokens ---------------------------------------------------------------------------------------------------------------
@@ -180,14 +181,11 @@ def list_tokens(directory: Path, json_output: bool) -> None:
     if json_output:
         click.echo(as_json(found))
         return
-    rows = [
-        (str(t["id"]), str(t["username"]), ",".join(map(str, t["orgs"])), str(t["scope"]), _state(t))  # type: ignore[call-overload]
-        for t in found
-    ]
+    rows = [(token["id"], token["username"], ",".join(token["orgs"]), token["scope"], _state(token)) for token in found]
     click.echo(table(("ID", "USER", "ORGS", "SCOPE", "STATE"), rows) if rows else "No tokens")
 
 
-def _state(row: dict[str, object]) -> str:
+def _state(row: dict[str, Any]) -> str:
     return "revoked" if row["revoked"] else f"until {row['expires']}" if row["expires"] else "good"
 
 

@@ -29,6 +29,9 @@ HOST_WAIT = 5.0  # seconds a terminal host may take to come up
 DEFAULT_HOST = "wippy.terminal:host"
 """The host of the pack wippy/terminal: commands run there when there are others beside it (spec 07b §B)."""
 
+JSON_LINES = {"console": False, "json": True}
+"""`logger.encoding`; without it what the stream is decides."""
+
 
 class Execution(msgspec.Struct, frozen=True):
     """How a process runs on a terminal host.
@@ -96,7 +99,7 @@ class Session:
             self._config.get(settings.LOG_LEVEL),
             silent=self._flags.silent,
             stream=stream,
-            json_lines=False if self._flags.console else None,
+            json_lines=False if self._flags.console else JSON_LINES.get(self._config.get(settings.LOG_ENCODING)),
             tracebacks=self._flags.debug,
         )
         return self._loop(_serve(self._runtime()))

@@ -65,7 +65,12 @@ def _duration(key: str, default: str, summary: str, *, used: bool = True) -> Set
 
 # Logs ----------------------------------------
 
-_text("logger.encoding", "console", "How log lines are written.", choices=("console", "json"))
+LOG_ENCODING = _text(
+    "logger.encoding",
+    "",
+    "How log lines are written; by default as lines on a terminal, as JSON elsewhere.",
+    choices=("console", "json"),
+)
 _text("logger.mode", "", "Accepted.", used=False)
 _text("logger.level", "", "Accepted.", used=False)
 LOG_LEVEL = _integer("logmanager.min_level", 0, "The least level that is logged: -1 debug, 0 info, 1 warn, 2 error.")
@@ -118,7 +123,7 @@ CACHE_ENABLED = _flag("lua.cache.enabled", True, "Whether compiled code is kept 
 CACHE_DIR = _text("lua.cache.dir", ".wippy/cache/lua", "Where; relative to the first configuration file.")
 CACHE_MODE = _text("lua.cache.mode", "readwrite", "How it is used.", choices=("readwrite", "readonly", "off"))
 CACHE_COMPILE = _flag("lua.cache.compile.enabled", True, "Whether compiled chunks are part of it.")
-_flag("lua.cache.typecheck.enabled", True, "Whether results of the linter are part of it.")
+_flag("lua.cache.typecheck.enabled", True, "Whether results of the linter are part of it.", used=False)
 EVAL_CACHE_SIZE = _integer("lua.eval.cache_size", 256, "How many evaluated programs are kept compiled.")
 EVAL_CACHE_TTL = _duration("lua.eval.cache_ttl", "0s", "How long; 0s: until there are too many.")
 _flag("lua.type_system.enabled", False, "Whether entries are type-checked when they are loaded.", used=False)

@@ -15,7 +15,7 @@ from apps.guest import App
 from wippy import Runtime
 from wippy.project.config import Config
 from wippy.services.metrics import collector as collecting
-from wippy.services.metrics.collector import Collector, Record, Sample
+from wippy.services.metrics.collector import Collector, Record
 
 SERVED = {"prometheus.enabled": True, "prometheus.address": "127.0.0.1:0"}
 
@@ -163,7 +163,7 @@ def collected(*records: Record, most: int = 1000) -> list[str]:
         collector = Collector(asyncio.get_running_loop(), most)
         for record in records:
             collector.record(record)
-        return collector.text([Sample("gauge", "asked", (), 1.0)])
+        return collector.text([Record("gauge", "asked", (), 1.0)])
 
     return asyncio.run(session()).splitlines()
 

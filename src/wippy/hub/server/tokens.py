@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import uuid
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -80,7 +80,7 @@ class Tokens:
         orgs = tuple(json.loads(row["orgs"]))
         return Principal(row["id"], row["username"], orgs, row["scope"], row["expires"])
 
-    def list(self) -> list[dict[str, object]]:
+    def list(self) -> list[dict[str, Any]]:
         """All that can be told of them."""
         columns = "id, username, orgs, scope, created, expires, revoked"
         rows = self._database.rows(f"SELECT {columns} FROM tokens ORDER BY created, id")

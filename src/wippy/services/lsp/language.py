@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from wippy.services.lsp.entries import Snapshot
@@ -72,7 +73,7 @@ class Language:
         began, count = time.perf_counter(), 0
         while missing := await self.run(lambda features: features.missing()):
             while missing:
-                missing, done = await self.run(lambda features, left=missing: _slice(features, left))  # type: ignore[misc]
+                missing, done = await self.run(partial(_slice, waiting=missing))
                 count += done
                 await asyncio.sleep(PAUSE)
         if count:

@@ -28,15 +28,6 @@ class Record(NamedTuple):
     set: bool = False
 
 
-class Sample(NamedTuple):
-    """A value that is read when somebody asks."""
-
-    kind: Kind
-    name: str
-    labels: Labels
-    value: float
-
-
 class Distribution:
     """A histogram of one combination of labels."""
 
@@ -105,8 +96,8 @@ class Collector:
             before = 0.0 if record.set else family.values.get(record.labels, 0.0)
             family.values[record.labels] = before + record.value
 
-    def text(self, samples: Iterable[Sample] = ()) -> str:
-        """Everything, with `samples` besides, in the text format of Prometheus."""
+    def text(self, samples: Iterable[Record] = ()) -> str:
+        """Everything, with `samples` besides, which are values of now, in the text format of Prometheus."""
         self.flush()
         lines = list(_sampled(samples))
         for name, family in sorted(self._families.items()):
@@ -130,7 +121,7 @@ def labelled(labels: object) -> Labels:
     return tuple(sorted((sanitised(k).replace(":", "_"), v) for k, v in found))
 
 
-def _sampled(samples: Iterable[Sample]) -> Iterator[str]:
+def _sampled(samples: Iterable[Record]) -> Iterator[str]:
     told: set[str] = set()
     for sample in samples:
         if sample.name not in told:

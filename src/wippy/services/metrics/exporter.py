@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wippy.compute.introspection import Introspection
-from wippy.services.metrics.collector import Record, Sample
+from wippy.services.metrics.collector import Kind, Record
 from wippy.services.metrics.module import collector_of
 from wippy.services.pages import Maker, Page, PageServer
 
@@ -65,7 +65,7 @@ class Exporter(logging.Handler):
         ]
         return Page(collector_of(self._node).text(samples), EXPOSITION)
 
-    def _memory(self) -> Iterator[Sample]:
+    def _memory(self) -> Iterator[Record]:
         for shard in self._node.shards:
             yield _sample("gauge", "wippy_lua_memory_bytes", "shard", str(shard.index), shard.memory)
 
@@ -75,5 +75,5 @@ class Exporter(logging.Handler):
         return Page(lines, status="503 Service Unavailable") if failed else Page("node\tok\n")
 
 
-def _sample(kind: str, name: str, label: str, of: str, value: float) -> Sample:
-    return Sample("counter" if kind == "counter" else "gauge", name, ((label, of),), float(value))
+def _sample(kind: Kind, name: str, label: str, of: str, value: float) -> Record:
+    return Record(kind, name, ((label, of),), float(value))
